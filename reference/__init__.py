@@ -1,0 +1,26 @@
+"""sasakit.reference: SPEC.md as pure NumPy, one file per chapter. Imports NumPy and nothing else.
+
+Correct, complete, then readable; not fast. `sasakit.accel` computes the same thing fast.
+"""
+
+from .arrays import from_numpy, to_numpy
+from .attention import attention_layer, local_attention
+from .contract.architecture import NetworkSpec
+from .contract.options import AttentionOptions, StemOptions
+from .contract.version import SPEC_VERSION
+from .layers import average_pool
+from .mixture import value_mixture
+from .network import Network, load
+from .position import absolute_embedding
+from .relative import relative_logits
+from .stems import stem
+from .weights import random_layer_weights, random_weights
+
+name = "reference"
+
+__all__ = [
+    "SPEC_VERSION", "AttentionOptions", "Network", "NetworkSpec", "StemOptions",
+    "absolute_embedding", "attention_layer", "average_pool", "from_numpy", "load", "local_attention",
+    "name", "random_layer_weights", "random_weights", "relative_logits", "stem", "to_numpy",
+    "value_mixture",
+]
