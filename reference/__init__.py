@@ -8,6 +8,7 @@ from .attention import attention_layer, local_attention
 from .contract.architecture import NetworkSpec
 from .contract.options import AttentionOptions, StemOptions
 from .contract.version import SPEC_VERSION
+from .cost import Cost, CostPart, count_cost
 from .layers import average_pool
 from .mixture import value_mixture
 from .network import Network, load
@@ -19,8 +20,8 @@ from .weights import random_layer_weights, random_weights
 name = "reference"
 
 __all__ = [
-    "SPEC_VERSION", "AttentionOptions", "Network", "NetworkSpec", "StemOptions",
-    "absolute_embedding", "attention_layer", "average_pool", "from_numpy", "load", "local_attention",
-    "name", "random_layer_weights", "random_weights", "relative_logits", "stem", "to_numpy",
-    "value_mixture",
+    "SPEC_VERSION", "AttentionOptions", "Cost", "CostPart", "Network", "NetworkSpec", "StemOptions",
+    "absolute_embedding", "attention_layer", "average_pool", "count_cost", "from_numpy", "load",
+    "local_attention", "name", "random_layer_weights", "random_weights", "relative_logits", "stem",
+    "to_numpy", "value_mixture",
 ]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .arrays import NUMPY, Floats
+from .arrays import NUMPY, SILENT, Floats
 from .contract.checks import check_attention_layer, check_local_attention
 from .contract.options import AttentionOptions
 from .position import absolute_embedding
@@ -12,6 +12,7 @@ from .relative import relative_embedding
 from .window import inside_image, neighbours, table_slots, window_positions
 
 
+@SILENT
 def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: Floats | None,
                     rel_col: Floats | None, *, options: AttentionOptions) -> Floats:
     """(batch, height, width, heads, depth): every query's mixture of its window's values, ATT-5.
@@ -69,11 +70,11 @@ def _position_logits(q: Floats, at: tuple[int, int], window: tuple[np.ndarray, n
 def window_softmax(logits: Floats) -> Floats:
     """Probabilities over the last two axes, the window's rows and columns, SPEC ATT-4."""
     # SPEC NUM-3: subtracting the maximum first, no logit is too large for the exponential.
-    shifted = logits - logits.max(axis=(-2, -1), keepdims=True)
-    weights = np.exp(shifted)
+    weights = np.exp(logits - logits.max(axis=(-2, -1), keepdims=True))
     return weights / weights.sum(axis=(-2, -1), keepdims=True)
 
 
+@SILENT
 def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
                     options: AttentionOptions) -> Floats:
     """(batch, height, width, channels_out): projections, then local attention, SPEC ATT-6.
@@ -92,13 +93,17 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
     y = local_attention(query, key, value, weights.get("rel_row"), weights.get("rel_col"),
                         options=options)
     # SPEC ATT-8: the heads' outputs are concatenated in order; nothing follows.
-    return y.reshape(*x.shape[:3], -1)
+    return y.reshape(*x.shape[:3], y.shape[3] * y.shape[4])
 
 
 def project(x: Floats, w: Floats, options: AttentionOptions) -> Floats:
     """(batch, height, width, heads, depth): x W, cut into heads, SPEC ATT-1, ATT-6, ATT-7."""
     if options.projection == "per_head":
-        parts = x.reshape(*x.shape[:3], options.heads, -1)
-        return np.einsum("bhwni,nid->bhwnd", parts, w)
+        return np.einsum("bhwni,nid->bhwnd", split_heads(x, options.heads), w)
+    return split_heads(x @ w, options.heads)
+
+
+def split_heads(x: Floats, heads: int) -> Floats:
+    """(..., heads, depth) of (..., channels), SPEC ATT-1."""
     # SPEC ATT-1: head n owns the channels n depth to (n + 1) depth - 1.
-    return (x @ w).reshape(*x.shape[:3], options.heads, -1)
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .arrays import NUMPY, Floats
+from .arrays import NUMPY, SILENT, Floats
 from .contract.checks import check_pool
 
 EPSILON = 1e-5
@@ -39,6 +39,7 @@ def relu(x: Floats) -> Floats:
     return np.maximum(x, x.dtype.type(0))
 
 
+@SILENT
 def average_pool(x: Floats) -> Floats:
     """(batch, ceil(height / 2), ceil(width / 2), channels): means of 2 x 2 pixels, SPEC NET-3.
 

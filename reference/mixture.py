@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from .arrays import NUMPY, Floats
+from .arrays import NUMPY, SILENT, Floats
 from .contract.checks import check_value_mixture
 
 
+@SILENT
 def value_mixture(x: Floats, w_value: Floats, emb_row: Floats, emb_col: Floats,
                   nu: Floats) -> Floats:
     """(batch, height, width, channels_out): ( sum_m p(a, b, m) W_m ) x at every pixel, SPEC MIX-3.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .arrays import NUMPY, Floats
+from .arrays import NUMPY, SILENT, Floats
 from .attention import attention_layer
 from .contract.architecture import Block, NetworkSpec, network_blocks
 from .contract.options import AttentionOptions
@@ -26,6 +26,7 @@ class Network:
         """
         return self.trace(images)["logits"]
 
+    @SILENT
     def trace(self, images: Floats) -> dict[str, Floats]:
         """Every layer's output by name, in order, SPEC NET-8.
 

@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Floats
-from .contract.checks import check_even_depth
-from .contract.errors import one_of, whole_number
+from .contract.errors import broken, one_of, whole_number
 from .contract.options import FIRST_HALVES
 
 
@@ -18,7 +17,8 @@ def absolute_embedding(height: int, width: int, depth: int, *, first_half: str =
     """
     for name, size in (("height", height), ("width", width), ("depth", depth)):
         whole_number(name, size)
-    check_even_depth(depth, "absolute")
+    if depth % 2:
+        raise ValueError(broken("depth", "be even", depth))
     one_of("first_half", first_half, FIRST_HALVES)
     row = np.broadcast_to(sinusoid(height, depth // 2)[:, None], (height, width, depth // 2))
     col = np.broadcast_to(sinusoid(width, depth // 2)[None, :], (height, width, depth // 2))

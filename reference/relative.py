@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from .arrays import NUMPY, Floats
+from .arrays import NUMPY, SILENT, Floats
 from .contract.checks import check_relative_logits
 from .contract.options import AttentionOptions
 from .window import table_slots, window_positions
 
 
+@SILENT
 def relative_logits(query: Floats, rel_row: Floats, rel_col: Floats, *,
                     options: AttentionOptions) -> Floats:
     """(batch, height, width, heads, rows, cols): q . r for every slot of the window, SPEC REL-1.

@@ -4,14 +4,15 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from .arrays import NUMPY, Floats
-from .attention import window_softmax
+from .arrays import NUMPY, SILENT, Floats
+from .attention import split_heads, window_softmax
 from .contract.checks import check_stem
 from .contract.options import AttentionOptions, StemOptions
 from .layers import batch_norm, block_max_pool, convolution, overlapping_max_pool, relu
 from .mixture import value_mixture
 
 
+@SILENT
 def stem(images: Floats, weights: Mapping[str, Floats], *, options: StemOptions) -> Floats:
     """(batch, ceil(height / 4), ceil(width / 4), width): one of the paper's four stems.
 
@@ -30,17 +31,12 @@ def stem(images: Floats, weights: Mapping[str, Floats], *, options: StemOptions)
         # SPEC STEM-1
         y = convolution(images, weights["w_conv"], stride=2, before=3)
         return overlapping_max_pool(relu(batch_norm(y, weights)))
-    heads = options.heads
-    query, key, value = (_split(x, heads) for x in (
-        images @ weights["w_query"], images @ weights["w_key"],
-        stem_values(images, weights, options)))
-    y = block_attention(query, key, value, options.window)
+    projected = (images @ weights["w_query"], images @ weights["w_key"],
+                 stem_values(images, weights, options))
+    query, key, value = (split_heads(x, options.heads) for x in projected)
+    y = block_attention(query, key, value, options.window).reshape(projected[2].shape)
     # SPEC STEM-3: normalization, then the maximum of every block; no ReLU between.
-    return block_max_pool(batch_norm(y.reshape(*images.shape[:3], -1), weights), options.window)
-
-
-def _split(x: Floats, heads: int) -> Floats:
-    return x.reshape(*x.shape[:3], heads, -1)
+    return block_max_pool(batch_norm(y, weights), options.window)
 
 
 def stem_values(images: Floats, weights: Mapping[str, Floats], options: StemOptions) -> Floats:

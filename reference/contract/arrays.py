@@ -57,8 +57,9 @@ class Shapes:
         self.sizes.update(zip(axes, shape, strict=True))
 
     def _spell(self, axes: Sequence[str]) -> str:
-        return ", ".join(f"{axis}={self.sizes[axis]}" if axis in self.sizes else axis
-                         for axis in axes)
+        # Axes that have no name but their number are spelled by their size alone.
+        return ", ".join(axis if axis not in self.sizes else str(self.sizes[axis])
+                         if axis.isdigit() else f"{axis}={self.sizes[axis]}" for axis in axes)
 
     def _take_type(self, name: str, array: object) -> None:
         dtype, device = self.kind.dtype(array), self.kind.device(array)

@@ -12,7 +12,10 @@ Array = Any
 class Model(Protocol):
     """A network with its weights: images in, logits out."""
 
-    spec: NetworkSpec
+    @property
+    def spec(self) -> NetworkSpec:
+        """What the network is."""
+        ...
 
     def __call__(self, images: Array) -> Array:
         """(batch, classes) logits of images (batch, height, width, channels)."""

@@ -18,9 +18,13 @@ def need_type(name: str, value: object, kind: type) -> None:
         raise TypeError(broken(name, f"be {kind.__name__}", type(value).__name__))
 
 
-def check_tables(shapes: Shapes, rel_row: object, rel_col: object,
-                 options: AttentionOptions) -> None:
-    """Relative tables against bound heads and depth (REL-4, REL-5, REL-6)."""
+def check_position(shapes: Shapes, rel_row: object, rel_col: object, options: AttentionOptions,
+                   source: str) -> None:
+    """Depth and relative tables that the position asks for (POS-1 to POS-3, REL-4 to REL-6).
+
+    source  the argument that the depth comes from
+    """
+    check_halves(source, shapes.sizes["heads"], shapes.sizes["depth"], options)
     if options.position != "relative":
         for name, table in (("rel_row", rel_row), ("rel_col", rel_col)):
             if table is not None:
@@ -29,11 +33,9 @@ def check_tables(shapes: Shapes, rel_row: object, rel_col: object,
         return
     heads, depth = shapes.sizes["heads"], shapes.sizes["depth"]
     if options.relative == "layer_halves":
-        check_even_layer(heads, depth)
         shapes.sizes["heads * depth / 2"] = heads * depth // 2
         axes: tuple[str, ...] = ("table_rows", "heads * depth / 2")
     else:
-        check_even_depth(depth, options.position)
         shapes.sizes["depth / 2"] = depth // 2
         axes = ("table_rows", "depth / 2")
         if options.relative == "per_head":
@@ -43,10 +45,20 @@ def check_tables(shapes: Shapes, rel_row: object, rel_col: object,
     shapes.take("rel_col", rel_col, *axes)
 
 
-def check_even_depth(depth: int, position: str) -> None:
-    """Position halves need an even depth (REL-1, POS-2). Raises ValueError."""
-    if depth % 2:
-        raise ValueError(f"`depth` must be even with position {position}; got {depth}.")
+def check_halves(source: str, heads: int, depth: int, options: AttentionOptions) -> None:
+    """Halves need an even depth, or an even layer (REL-1, REL-5, POS-2).
+
+    Raises ValueError, naming the argument that the depth comes from.
+    """
+    if options.position == "none":
+        return
+    if options.position == "relative" and options.relative == "layer_halves":
+        if heads * depth % 2:
+            rule = "give an even heads x depth with relative layer_halves"
+            raise ValueError(broken(source, rule, f"heads={heads}, depth={depth}"))
+    elif depth % 2:
+        rule = f"give an even depth with position {options.position}"
+        raise ValueError(broken(source, rule, f"depth={depth}"))
 
 
 def check_layer_channels(channels_in: int, channels_out: int, options: AttentionOptions) -> None:
@@ -58,18 +70,7 @@ def check_layer_channels(channels_in: int, channels_out: int, options: Attention
         sizes["channels_in"] = channels_in
     for axis, size in sizes.items():
         divide(axis, size, options.heads, "heads")
-    depth = channels_out // options.heads
-    if options.position == "relative" and options.relative == "layer_halves":
-        check_even_layer(options.heads, depth)
-    elif options.position != "none":
-        check_even_depth(depth, options.position)
-
-
-def check_even_layer(heads: int, depth: int) -> None:
-    """Halves of the whole layer need an even number of channels (REL-5). Raises ValueError."""
-    if heads * depth % 2:
-        raise ValueError(f"`relative` must not be layer_halves when heads x depth is odd; "
-                         f"got heads={heads}, depth={depth}.")
+    check_halves("heads", options.heads, channels_out // options.heads, options)
 
 
 def check_window(shapes: Shapes, options: AttentionOptions) -> None:
@@ -90,7 +91,7 @@ def check_relative_logits(kind: ArrayKind, query: object, rel_row: object, rel_c
     shapes = Shapes(kind, {})
     shapes.take("query", query, *HEADS)
     check_window(shapes, options)
-    check_tables(shapes, rel_row, rel_col, options)
+    check_position(shapes, rel_row, rel_col, options, "query")
     return shapes.sizes
 
 
@@ -108,9 +109,7 @@ def check_local_attention(kind: ArrayKind, query: object, key: object, value: ob
         shapes.take("key", key, *HEADS)
     shapes.take("value", value, *HEADS)
     check_window(shapes, options)
-    if options.position == "absolute":
-        check_even_depth(shapes.sizes["depth"], "absolute")
-    check_tables(shapes, rel_row, rel_col, options)
+    check_position(shapes, rel_row, rel_col, options, "query")
     return shapes.sizes
 
 
@@ -137,9 +136,7 @@ def check_attention_layer(kind: ArrayKind, x: object, weights: object,
     else:
         shapes.sizes["depth"] = shapes.divide("channels_out", "heads")
     check_window(shapes, options)
-    if options.position == "absolute":
-        check_even_depth(shapes.sizes["depth"], "absolute")
-    check_tables(shapes, given.get("rel_row"), given.get("rel_col"), options)
+    check_position(shapes, given.get("rel_row"), given.get("rel_col"), options, "heads")
     return shapes.sizes
 
 

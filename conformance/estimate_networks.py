@@ -1,0 +1,117 @@
+"""Error bounds of the value mixture, the stems and a network's layers, each from given inputs."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from sasakit.reference import AttentionOptions, StemOptions, layers
+from sasakit.reference.contract.architecture import Block
+from sasakit.reference.mixture import mixture_weights
+from sasakit.reference.network import part
+
+from . import estimate
+from .estimate import Array, Estimate, dense, exact, stored
+from .estimate_attention import as_slots, attention_layer, join_heads, mixture_of_slots, split_heads
+from .profiles import Profile, gamma
+
+
+def value_mixture(x: Estimate, w: Array, emb_row: Array, emb_col: Array, nu: Array,
+                  profile: Profile) -> Estimate:
+    """Bounds of `value_mixture`, shapes as there; weights or outputs may be mixed."""
+    p = mixture_weights(emb_row, emb_col, nu)
+    magnitude = (np.abs(emb_row)[:, None] + np.abs(emb_col)) @ np.abs(nu).T
+    s = (emb_row[:, None] + emb_col) @ nu.T
+    t = s - s.max(axis=-1, keepdims=True)
+    mixtures, channels_in = w.shape[:2]
+    e = gamma(nu.shape[1] + 1, profile.u) * magnitude
+    h = np.expm1(e + profile.u * np.abs(t) + profile.exp_ulps * profile.u)
+    # Relative error of a probability: its own exponential's, the sum's, and the sum's roundings.
+    relative = h + (p * h).sum(axis=-1, keepdims=True) + gamma(mixtures + 3, profile.u)
+    grown = relative * (1 + relative) + gamma(channels_in + mixtures + 2, profile.u)
+    out = [np.empty((*x.value.shape[:3], w.shape[2])) for _ in range(2)]
+    for i in range(x.value.shape[1]):
+        for j in range(x.value.shape[2]):
+            a, b = i % p.shape[0], j % p.shape[1]
+            mixed = np.einsum("m,mio->io", p[a, b], w)
+            doubt = np.einsum("m,mio->io", p[a, b] * grown[a, b], np.abs(w))
+            size = np.einsum("m,mio->io", p[a, b], np.abs(w))
+            out[0][:, i, j] = x.value[:, i, j] @ mixed
+            out[1][:, i, j] = x.most[:, i, j] @ doubt + x.error[:, i, j] @ size
+    return stored(Estimate(out[0], out[1]), profile)
+
+
+def stem(images: Estimate, weights: Mapping[str, Array], options: StemOptions,
+         profile: Profile) -> Estimate:
+    """Bounds of `stem`, shapes as there."""
+    if options.kind == "conv":
+        y = estimate.convolution(images, weights["w_conv"], profile, stride=2, before=3)
+        y = estimate.relu(estimate.batch_norm(y, weights, profile))
+        return Estimate(layers.overlapping_max_pool(y.value), layers.overlapping_max_pool(y.error))
+    w = weights["w_value"]
+    if options.kind == "mixture":
+        value = value_mixture(images, w, weights["emb_row"], weights["emb_col"], weights["nu"],
+                              profile)
+    elif options.kind == "conv_value":
+        before = AttentionOptions(extent=options.window).slots_before
+        value = estimate.convolution(images, w, profile, stride=1, before=before)
+    else:
+        value = dense(images, w, profile)
+    query, key = (dense(images, weights[name], profile) for name in ("w_query", "w_key"))
+    y = _block_attention(split_heads(query, options.heads), split_heads(key, options.heads),
+                         split_heads(value, options.heads), options.window, profile)
+    y = estimate.batch_norm(stored(join_heads(y), profile), weights, profile)
+    return Estimate(layers.block_max_pool(y.value, options.window),
+                    layers.block_max_pool(y.error, options.window))
+
+
+def _block_attention(query: Estimate, key: Estimate, value: Estimate, window: int,
+                     profile: Profile) -> Estimate:
+    out = [np.empty_like(value.value) for _ in range(2)]
+    height, width = value.value.shape[1:3]
+    for i in range(0, height, window):
+        for j in range(0, width, window):
+            block = np.s_[:, i:i + window, j:j + window]
+            q, k, v = (as_slots(Estimate(x.value[block], x.error[block]))
+                       for x in (query, key, value))
+            everywhere = np.ones(v.value.shape[2], bool)
+            here = mixture_of_slots(q, k, v, None, everywhere, (1.0, 1.0), profile)
+            shape = out[0][block].shape
+            for target, array in zip(out, (here.value, here.error), strict=True):
+                target[block] = np.swapaxes(array, 1, 2).reshape(shape)
+    return Estimate(out[0], out[1])
+
+
+def reduce(x: Array, own: Mapping[str, Array], profile: Profile) -> Estimate:
+    """A block's first layer from the block's input (NET-2)."""
+    y = dense(exact(x), own["reduce.w"], profile)
+    return estimate.relu(estimate.batch_norm(y, part(own, "reduce"), profile))
+
+
+def spatial(x: Array, own: Mapping[str, Array], block: Block, options: AttentionOptions,
+            profile: Profile) -> Estimate:
+    """A block's middle layer from the first layer's output (NET-2, NET-3)."""
+    if block.attention:
+        y = attention_layer(exact(x), part(own, "attention"), options, profile)
+        y = estimate.average_pool(y, profile) if block.stride == 2 else y
+    else:
+        y = estimate.convolution(exact(x), own["conv.w"], profile, stride=block.stride, before=1)
+    return estimate.relu(estimate.batch_norm(y, part(own, "spatial"), profile))
+
+
+def expand(x: Array, middle: Array, own: Mapping[str, Array], block: Block,
+           profile: Profile) -> Estimate:
+    """A block's output from its input and its middle layer's output (NET-2, NET-10)."""
+    y = estimate.batch_norm(dense(exact(middle), own["expand.w"], profile),
+                            part(own, "expand"), profile)
+    shortcut = exact(x)
+    if block.projects:
+        strided = exact(x[:, ::block.stride, ::block.stride])
+        shortcut = estimate.batch_norm(dense(strided, own["shortcut.w"], profile),
+                                       part(own, "shortcut"), profile)
+    return estimate.relu(estimate.added(y, shortcut, profile))
+
+
+def classify(x: Array, own: Mapping[str, Array], profile: Profile) -> Estimate:
+    """Logits from the last block's output (NET-7)."""
+    y = dense(estimate.global_average(exact(x), profile), own["w"], profile)
+    return estimate.added(y, exact(np.broadcast_to(own["bias"], y.value.shape)), profile)

@@ -1,0 +1,75 @@
+"""The reference with one mistake in it: what the suites must catch, clause by clause.
+
+A mutant is a line of the reference's source and what stands there instead. Each must be refused by
+the properties of its own clause; a clause whose mutants all pass is not being judged.
+"""
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from importlib import resources
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import cast
+
+from sasakit.reference.contract.backend import Backend
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake.
+
+    clause     the clause that it violates
+    deviation  its name in the clause's list of what it rules out, or a name of its own
+    file       the chapter's file, without .py
+    old, new   the text that stands once in that file, and what replaces it
+    """
+
+    clause: str
+    deviation: str
+    file: str
+    old: str
+    new: str
+
+
+class _Source:
+    """Loads the reference's files under another name, one of them changed."""
+
+    def __init__(self, package: str, mutant: Mutant) -> None:
+        self.package, self.mutant = package, mutant
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != self.package and not name.startswith(f"{self.package}."):
+            return None
+        return importlib.util.spec_from_loader(name, self, is_package=name == self.package)  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        file = module.__name__.removeprefix(self.package).lstrip(".") or "__init__"
+        source = resources.files("sasakit.reference").joinpath(f"{file}.py").read_text("utf-8")
+        if file == self.mutant.file:
+            if source.count(self.mutant.old) != 1:
+                raise ValueError(f"`old` must stand once in {file}.py; got {self.mutant.old!r}.")
+            source = source.replace(self.mutant.old, self.mutant.new)
+        # Options and checks stay those of the reference, whose types the cases carry.
+        source = source.replace("from .contract", "from sasakit.reference.contract")
+        exec(compile(source, f"{file}.py (mutant {self.mutant.deviation})", "exec"),
+             module.__dict__)
+
+
+def mutated_reference(mutant: Mutant) -> Backend:
+    """The reference as a backend of its own with the mutant's mistake.
+
+    Raises ValueError where the mutant's text does not stand once in its file.
+    """
+    package = f"_sasakit_mutant_{abs(hash(mutant)):x}"
+    finder = _Source(package, mutant)
+    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    try:
+        return cast(Backend, importlib.import_module(package))
+    finally:
+        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        for name in [name for name in sys.modules if name.startswith(package)]:
+            del sys.modules[name]

@@ -1,0 +1,237 @@
+"""Cases as Hypothesis draws them: labelled, small, axis lengths unlike each other."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from sasakit.reference import AttentionOptions, NetworkSpec, StemOptions, random_weights
+from sasakit.reference.contract import options as choices
+from sasakit.reference.contract.parameters import layer_parameters
+
+from .case import LAYOUTS, Case
+from .estimate import Array
+from .profiles import round_to
+
+# What every option may be, for cases that vary them all.
+EVERY_OPTION: dict[str, Any] = {
+    "extent": (1, 2, 3, 4, 5),
+    "padding": choices.PADDINGS,
+    "relative": choices.RELATIVE_KINDS,
+    "position": choices.POSITIONS,
+    "content": (True, False),
+    "scale": (1.0, 0.5, 0.3),
+    "scale_terms": choices.SCALE_TERMS,
+    "first_half": choices.FIRST_HALVES,
+    "even_window": choices.EVEN_WINDOWS,
+}
+REGIMES = ("zeros", "integers", "normal", "saturated")
+
+
+@st.composite
+def attention_options(draw: st.DrawFn, /, **given: Any) -> AttentionOptions:
+    """Options; a tuple is drawn from, anything else is taken; what is not given is canonical."""
+    drawn = {name: draw(st.sampled_from(value), label=name) if isinstance(value, tuple) else value
+             for name, value in given.items()}
+    if drawn.get("position") == "none":
+        drawn["content"] = True
+    return AttentionOptions(**drawn)
+
+
+def unlike(sizes: Mapping[str, int]) -> dict[str, int]:
+    """The same sizes, each raised until it differs from those before it; ones may repeat."""
+    result: dict[str, int] = {}
+    for name, size in sizes.items():
+        while size > 1 and size in result.values():
+            size += 1
+        result[name] = size
+    return result
+
+
+def values(rng: np.random.Generator, shape: tuple[int, ...], regime: str) -> Array:
+    """Array of one regime: zeros, small integers, normal numbers, or those tenfold."""
+    if regime == "zeros":
+        return np.zeros(shape)
+    if regime == "integers":
+        return rng.integers(-3, 4, shape).astype(np.float64)
+    return rng.standard_normal(shape) * (10.0 if regime == "saturated" else 1.0)
+
+
+def seeds() -> st.SearchStrategy[int]:
+    """Seeds of a case's random numbers."""
+    return st.integers(0, 2**32 - 1)
+
+
+@st.composite
+def image_sizes(draw: st.DrawFn, /, options: AttentionOptions | None = None, *,
+                interior: bool = False, most: int = 5, least: int = 1) -> dict[str, int]:
+    """Batch, height and width; with room for a whole window where the case needs one."""
+    if options is not None and (interior or options.padding == "shift"):
+        least = options.extent
+        most = options.extent + 2
+    sizes = {name: draw(st.integers(least, most), label=name) for name in ("height", "width")}
+    return {"batch": draw(st.integers(1, 2), label="batch"), **unlike(sizes)}
+
+
+def interior_of(options: AttentionOptions, height: int, width: int) -> Array:
+    """(1, height, width, 1, 1): pixels whose whole window lies in the image."""
+    before, after = options.slots_before, options.extent - 1 - options.slots_before
+    inside = [[before <= at < size - after for at in range(size)] for size in (height, width)]
+    return (np.array(inside[0])[:, None] & np.array(inside[1]))[None, :, :, None, None]
+
+
+@st.composite
+def attention_cases(draw: st.DrawFn, /, dtype: str, *, operation: str = "local_attention",
+                    look: str = "everywhere", zero: tuple[str, ...] = (),
+                    regimes: tuple[str, ...] = REGIMES, layouts: tuple[str, ...] = ("contiguous",),
+                    **given: Any) -> Case:
+    """Cases of local_attention or relative_logits.
+
+    look   everywhere, interior (whole windows) or border (the others)
+    zero   arrays that are zero throughout
+    given  options, as for `attention_options`
+    """
+    options = draw(attention_options(**given), label="options")
+    sizes = draw(image_sizes(options, interior=look == "interior"), label="image")
+    if look == "border":
+        sizes["height"], sizes["width"] = max(sizes["height"], 2), max(sizes["width"], 3)
+    heads = draw(st.sampled_from((1, 2, 3)), label="heads")
+    depth = draw(st.sampled_from((2, 4, 6)), label="depth")
+    shape = (sizes["batch"], sizes["height"], sizes["width"], heads, depth)
+    regime = draw(st.sampled_from(regimes), label="regime")
+    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    layer = AttentionOptions(**{**_as_dict(options), "heads": heads})
+    table = layer_parameters(1, heads * depth, layer).get("rel_row")
+    shapes: dict[str, tuple[int, ...] | None] = {"query": shape}
+    if operation == "local_attention":
+        shapes |= {"key": shape if options.content else None, "value": shape}
+    shapes |= {"rel_row": table, "rel_col": table}
+    arrays = {name: None if size is None else round_to(
+        values(rng, size, "zeros" if name in zero else _tamed(regime, name)), dtype)
+        for name, size in shapes.items()}
+    judged = None
+    if look != "everywhere":
+        judged = interior_of(options, sizes["height"], sizes["width"])
+        judged = judged if look == "interior" else ~judged
+    return Case(operation, arrays, options, dtype,
+                draw(st.sampled_from(layouts), label="layout"), judged)
+
+
+def _tamed(regime: str, name: str) -> str:
+    """Saturated logits come from large queries; the other arrays stay as they are."""
+    return "normal" if regime == "saturated" and name != "query" else regime
+
+
+def _as_dict(options: Any) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in options.__dataclass_fields__}
+
+
+@st.composite
+def layer_cases(draw: st.DrawFn, /, dtype: str, *, regimes: tuple[str, ...] = REGIMES,
+                layouts: tuple[str, ...] = ("contiguous",), **given: Any) -> Case:
+    """Cases of attention_layer."""
+    heads = draw(st.sampled_from((1, 2, 3)), label="heads")
+    options = draw(attention_options(heads=heads, **given), label="options")
+    sizes = draw(image_sizes(options), label="image")
+    depth = draw(st.sampled_from((2, 4)), label="depth")
+    channels_in = draw(st.integers(1, 5), label="channels in") * (
+        heads if options.projection == "per_head" else 1)
+    regime = draw(st.sampled_from(regimes), label="regime")
+    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    shape = (sizes["batch"], sizes["height"], sizes["width"], channels_in)
+    shapes = {"x": shape, **layer_parameters(channels_in, heads * depth, options)}
+    arrays = {name: round_to(values(rng, size, _tamed(regime, name)), dtype)
+              for name, size in shapes.items()}
+    return Case("attention_layer", arrays, options, dtype,
+                draw(st.sampled_from(layouts), label="layout"))
+
+
+@st.composite
+def mixture_cases(draw: st.DrawFn, /, dtype: str, *, zero: tuple[str, ...] = (),
+                  layouts: tuple[str, ...] = ("contiguous",)) -> Case:
+    """Cases of value_mixture, windows that are no squares among them."""
+    sizes = draw(image_sizes(most=7), label="image")
+    rows, cols = draw(st.integers(1, 4), label="rows"), draw(st.integers(1, 4), label="cols")
+    mixtures, embedding = draw(st.integers(1, 4), label="m"), draw(st.integers(1, 3), label="e")
+    channels_in, channels_out = unlike({"in": draw(st.integers(1, 4)), "out": 5}).values()
+    regime = draw(st.sampled_from(REGIMES[:3]), label="regime")
+    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    shapes = {"x": (sizes["batch"], sizes["height"], sizes["width"], channels_in),
+              "w_value": (mixtures, channels_in, channels_out), "emb_row": (rows, embedding),
+              "emb_col": (cols, embedding), "nu": (mixtures, embedding)}
+    arrays = {name: round_to(values(rng, shape, "zeros" if name in zero else regime), dtype)
+              for name, shape in shapes.items()}
+    return Case("value_mixture", arrays, None, dtype,
+                draw(st.sampled_from(layouts), label="layout"))
+
+
+@st.composite
+def network_cases(draw: st.DrawFn, /, dtype: str, *,
+                  blocks: tuple[tuple[int, ...], ...] = ((1, 1),), least: int = 5,
+                  plain_norms: bool = False, **given: Any) -> Case:
+    """Cases of a whole small network, every layer of it to be judged.
+
+    given  fields of NetworkSpec; a tuple of alternatives is drawn from
+    """
+    counts = draw(st.sampled_from(blocks), label="blocks")
+    fields = {name: draw(st.sampled_from(value), label=name) for name, value in given.items()}
+    fields.setdefault("stages", tuple(range(1, len(counts) + 1)))
+    spec = NetworkSpec(**{"depth": 3 * sum(counts) + 2, "blocks": counts, "width": 8, "heads": 2,
+                          "extent": 3, "classes": 3, "stem_heads": 2, "stem_mixtures": 3,
+                          **fields})
+    sizes = draw(image_sizes(least=least, most=least + 8), label="image")
+    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    weights = random_weights(spec, seed=int(rng.integers(2**31)))
+    if not plain_norms:
+        weights = {name: _perturbed(rng, name, w) for name, w in weights.items()}
+    images = rng.standard_normal((sizes["batch"], sizes["height"], sizes["width"],
+                                  spec.image_channels))
+    arrays = {name: round_to(array, dtype) for name, array in {"images": images, **weights}.items()}
+    return Case("network", arrays, spec, dtype)
+
+
+def _perturbed(rng: np.random.Generator, name: str, w: Array) -> Array:
+    """Statistics, scales and biases as after training, so that each of them counts."""
+    if name.endswith("norm_variance"):
+        return rng.uniform(0.5, 2.0, w.shape)
+    if name.endswith("norm_scale"):
+        return rng.uniform(0.5, 1.5, w.shape) * rng.choice((-1.0, 1.0), w.shape)
+    if name.rpartition(".")[2] in ("norm_shift", "norm_mean", "bias"):
+        return w + 0.3 * rng.standard_normal(w.shape)
+    return w
+
+
+@st.composite
+def stem_cases(draw: st.DrawFn, /, dtype: str, *, kinds: tuple[str, ...] = choices.STEM_KINDS,
+               sizes: st.SearchStrategy[dict[str, int]] | None = None,
+               zero: tuple[str, ...] = (), plain_norms: bool = False) -> Case:
+    """Cases of one stem, taken from a network's weights."""
+    kind = draw(st.sampled_from(kinds), label="kind")
+    window = draw(st.sampled_from((4, 2, 3)), label="window")
+    spec = NetworkSpec(depth=5, blocks=(1,), stages=(), stem=kind, width=6, stem_heads=2,
+                       stem_window=window, stem_mixtures=3, image_channels=2, classes=1)
+    image = draw(sizes if sizes is not None else image_sizes(most=9), label="image")
+    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    named = random_weights(spec, seed=int(rng.integers(2**31)))
+    weights = {name.removeprefix("stem."): w if plain_norms else _perturbed(rng, name, w)
+               for name, w in named.items() if name.startswith("stem.")}
+    images = rng.standard_normal((image["batch"], image["height"], image["width"], 2))
+    arrays = {name: round_to(np.zeros_like(array) if name in zero else array, dtype)
+              for name, array in {"images": images, **weights}.items()}
+    return Case("stem", arrays, StemOptions(kind=kind, heads=2, window=window), dtype)
+
+
+@st.composite
+def pool_cases(draw: st.DrawFn, /, dtype: str) -> Case:
+    """Cases of average_pool, odd sizes among them."""
+    sizes = draw(image_sizes(most=7), label="image")
+    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    shape = (sizes["batch"], sizes["height"], sizes["width"], 3)
+    regime = draw(st.sampled_from(REGIMES), label="regime")
+    return Case("average_pool", {"x": round_to(values(rng, shape, regime), dtype)}, None, dtype)
+
+
+def every_layout() -> tuple[str, ...]:
+    """Names of the memory layouts, contiguous first."""
+    return tuple(LAYOUTS)

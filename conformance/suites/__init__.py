@@ -1,0 +1,14 @@
+"""The suites, one file per chapter; importing them registers their properties."""
+
+from . import (  # noqa: F401
+    attention,
+    invalid,
+    mixture,
+    networks,
+    numerics,
+    padding,
+    position,
+    relative,
+    stems,
+    window,
+)

@@ -1,0 +1,156 @@
+"""Chapter 11, invalid input: INV-1 to INV-6, the same error as the reference's, type and text."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from hypothesis import assume
+from hypothesis import strategies as st
+
+from sasakit import reference
+from sasakit.reference.contract.options import AttentionOptions, StemOptions
+
+from ..case import Case
+from ..judge import Disagreement
+from ..property import clause
+from ..strategies import attention_cases, layer_cases, mixture_cases, seeds, stem_cases
+from ..target import BackendTarget, Target
+
+NUMPY_TYPES = ("float64", "float32")
+FORM = re.compile(r"^`\w+` must .+; got .+\.$", re.DOTALL)
+operations = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases,
+              stem_cases, partial(attention_cases, operation="relative_logits", extent=3))
+
+
+def refused_alike(case: Case, target: Target) -> float:
+    """The target refuses the case as the reference does; cases that are valid are passed over."""
+    want = _error(case, BackendTarget("reference", reference))  # type: ignore[arg-type]
+    assume(want is not None)
+    got = _error(case, target)
+    if got is None or (type(got), str(got)) != (type(want), str(want)):
+        raise Disagreement(f"{case.operation}: {_spell(got)}; expected {_spell(want)}.")
+    return 0.0
+
+
+def _spell(error: Exception | None) -> str:
+    return "no error" if error is None else f"{type(error).__name__}: {error}"
+
+
+def _error(case: Case, target: Target) -> Exception | None:
+    try:
+        target.call(case, target.native(case))
+    except Exception as error:
+        return error
+    return None
+
+
+def _any_case(dtype: str) -> st.SearchStrategy[Case]:
+    return st.one_of(*[cases(dtype) for cases in operations])
+
+
+Spoil = Callable[[np.ndarray, np.random.Generator], Any]
+
+
+@st.composite
+def _spoiled(draw: st.DrawFn, dtype: str, *, ways: dict[str, Spoil]) -> Case:
+    """A valid case with one array spoiled in one way."""
+    case = draw(_any_case(dtype))
+    name = draw(st.sampled_from([n for n, a in case.arrays.items() if a is not None]), label="in")
+    way = draw(st.sampled_from(tuple(ways)), label="way")
+    rng = np.random.default_rng(draw(seeds(), label="place"))
+    return replace(case, arrays=dict(case.arrays) | {name: ways[way](case.arrays[name], rng)})
+
+
+def _longer(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    axis = int(rng.integers(array.ndim))
+    return np.concatenate([array, array.take([0], axis)], axis)
+
+
+def _emptied(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    return array.take([], int(rng.integers(array.ndim)))
+
+
+SHAPES: dict[str, Spoil] = {
+    "an axis less": lambda a, _: a[0],
+    "an axis more": lambda a, _: a[None],
+    "an axis longer": _longer,
+    "an axis empty": _emptied,
+}
+
+
+@clause("INV-2", partial(_spoiled, ways=SHAPES), NUMPY_TYPES, len(operations))
+def wrong_shapes_are_refused(case: Case, target: Target) -> float:
+    """Rank, lengths and empty axes of every array."""
+    return refused_alike(case, target)
+
+
+@st.composite
+def _retyped(draw: st.DrawFn, dtype: str) -> Case:
+    """A valid case with one array of another type."""
+    case = draw(_any_case(dtype))
+    name = draw(st.sampled_from([n for n, a in case.arrays.items() if a is not None]), label="in")
+    other = "float32" if dtype == "float64" else "float64"
+    kind = draw(st.sampled_from(("int64", "int32", "bool", "complex64", other)), label="type")
+    return replace(case, types={name: kind})
+
+
+@clause("INV-3", _retyped, NUMPY_TYPES, len(operations))
+def other_types_are_refused(case: Case, target: Target) -> float:
+    """Integers, booleans, complex numbers, and floats unlike the others."""
+    return refused_alike(case, target)
+
+
+@clause("INV-4", _any_case, NUMPY_TYPES, len(operations))
+def other_options_are_refused(case: Case, target: Target) -> float:
+    """Options of another operation."""
+    assume(case.options is not None)
+    wrong = AttentionOptions() if isinstance(case.options, StemOptions) else StemOptions()
+    return refused_alike(replace(case, options=wrong), target)
+
+
+@st.composite
+def _indivisible(draw: st.DrawFn, dtype: str) -> Case:
+    """Heads that do not divide, or a depth that halves cannot share."""
+    case = draw(st.one_of(layer_cases(dtype, extent=3, relative=("shared", "layer_halves"),
+                                      projection=("dense", "per_head")),
+                          stem_cases(dtype, kinds=("plain",))))
+    heads = draw(st.integers(1, 7), label="heads")
+    return replace(case, options=replace(case.options, heads=heads))  # type: ignore[type-var]
+
+
+@clause("INV-5", _indivisible, NUMPY_TYPES, 2)
+def sizes_that_do_not_divide_are_refused(case: Case, target: Target) -> float:
+    """Layers and stems asked for other heads than their weights have."""
+    return refused_alike(case, target)
+
+
+@st.composite
+def _misnamed(draw: st.DrawFn, dtype: str) -> Case:
+    """A layer or stem that lacks a weight, has one more, or has one by another name."""
+    case = draw(st.one_of(layer_cases(dtype, extent=3), stem_cases(dtype)))
+    arrays = dict(case.arrays)
+    name = draw(st.sampled_from(list(arrays)[1:]), label="weight")
+    way = draw(st.sampled_from(("missing", "more", "renamed")), label="way")
+    array = arrays[name] if way == "more" else arrays.pop(name)
+    if way != "missing":
+        arrays["w_other"] = array
+    return replace(case, arrays=arrays)
+
+
+@clause("INV-6", _misnamed, NUMPY_TYPES, 2)
+def other_names_are_refused(case: Case, target: Target) -> float:
+    """Weights missing, unknown or misspelled."""
+    return refused_alike(case, target)
+
+
+@clause("INV-1", partial(_spoiled, ways=SHAPES), NUMPY_TYPES, len(operations))
+def errors_have_one_form(case: Case, target: Target) -> float:
+    """The argument first, then the rule, then what was given."""
+    error = _error(case, target)
+    assume(error is not None)
+    if not isinstance(error, ValueError | TypeError) or not FORM.match(str(error)):
+        raise Disagreement(f"{case.operation}: {_spell(error)} is not of the form of INV-1.")
+    return 0.0

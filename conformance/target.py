@@ -1,0 +1,93 @@
+"""What is judged: an implementation behind an adapter that speaks NumPy and float64."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sasakit.reference.contract.backend import Backend
+
+from .case import LAYOUTS, Case, call
+from .estimate import Array
+from .profiles import Profile, plain_profile
+
+
+class Target(Protocol):
+    """One implementation to judge."""
+
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Types of the arrays that it takes."""
+        ...
+
+    def profile(self, dtype: str) -> Profile:
+        """How it rounds when its inputs are of this type."""
+        ...
+
+    def native(self, case: Case) -> dict[str, Any]:
+        """The case's arrays as it takes them, in the case's dtype and layout."""
+        ...
+
+    def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
+        """Result of the case's operation on its own arrays, as it gives it."""
+        ...
+
+    def read(self, result: Any) -> Array:
+        """One result as NumPy, its values unchanged."""
+        ...
+
+    def result_dtype(self, result: Any) -> str:
+        """The dtype's name of one result."""
+        ...
+
+
+@dataclass(frozen=True)
+class BackendTarget:
+    """One of our own backends, through the same door as anyone's."""
+
+    name: str
+    backend: Backend
+    dtypes: tuple[str, ...] = ("float64", "float32")
+    half_sums: str = "float32"
+
+    def profile(self, dtype: str) -> Profile:
+        """Sums in the arrays' own type, those of half precision in float32."""
+        return plain_profile(dtype, self.half_sums if dtype in ("float16", "bfloat16") else None)
+
+    def native(self, case: Case) -> dict[str, Any]:
+        """Arrays of the backend's kind, laid out in memory as the case asks."""
+        lay = LAYOUTS[case.layout]
+        arrays: dict[str, Any] = {}
+        for name, array in case.arrays.items():
+            carrier = "float32" if case.dtype == "bfloat16" else case.dtype
+            if array is None:
+                arrays[name] = None
+            elif name in case.types:
+                arrays[name] = self.backend.from_numpy(lay(array.astype(case.types[name])))
+            else:
+                arrays[name] = self.backend.from_numpy(lay(array.astype(carrier)), case.dtype)
+        return arrays
+
+    def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
+        """The operation of the interface."""
+        return call(self.backend, case, arrays)
+
+    def read(self, result: Any) -> Array:
+        """NumPy array of the result."""
+        return np.asarray(self.backend.to_numpy(result))
+
+    def result_dtype(self, result: Any) -> str:
+        """Such as "float32", whoever's dtype it is."""
+        return str(result.dtype).removeprefix("torch.")
+
+
+def backend_target(name: str, backend: Backend) -> BackendTarget:
+    """Target for a backend by its name; torch also offers both half precisions."""
+    halves = ("float16", "bfloat16") if name == "torch" else ()
+    return BackendTarget(name, backend, ("float64", "float32", *halves))

@@ -1,0 +1,61 @@
+"""The runner: what it chooses, that it repeats itself, and what it says of a failure."""
+
+import pytest
+
+from sasakit import reference
+from sasakit.conformance import runner
+from sasakit.conformance.mutants import Mutant, mutated_reference
+from sasakit.conformance.target import BackendTarget, backend_target
+
+REFERENCE = backend_target("reference", reference)
+BROKEN = Mutant("PAD-1", "padding-excluded", "attention",
+                '            if options.padding == "exclude":\n',
+                '            if options.padding != "shift":\n')
+
+
+def summary(verdicts):
+    return [(v.clause, v.cases, v.rho, v.failures) for v in verdicts]
+
+
+def test_the_same_seed_gives_the_same_cases():
+    runs = [summary(runner.run_verification([REFERENCE], clauses=["MIX"], seed=3))
+            for _ in range(2)]
+    assert runs[0] == runs[1]
+
+
+def test_chapters_and_ids_are_chosen():
+    verdicts = runner.run_verification([REFERENCE], clauses=["PAD", "WIN-2"])
+    assert [v.clause for v in verdicts] == ["WIN-2", "PAD-1", "PAD-2", "PAD-3"]
+
+
+@pytest.mark.parametrize(("given", "text"), [
+    ({"clauses": ["PAD-9"]}, "^`clauses` must be ids or chapters .*; got 'PAD-9'.$"),
+    ({"profile": "slow"}, "^`profile` must be one of quick, full; got 'slow'.$"),
+])
+def test_refuses(given, text):
+    with pytest.raises(ValueError, match=text):
+        runner.run_verification([REFERENCE], **given)
+
+
+def test_a_failure_names_property_place_and_smallest_case():
+    target = BackendTarget("broken", mutated_reference(BROKEN))
+    verdicts = {v.clause: v for v in runner.run_verification([target], clauses=["PAD", "ATT-4"])}
+    assert [clause for clause, v in verdicts.items() if not v.passed] == ["PAD-1"]
+    failure = verdicts["PAD-1"].failures[0]
+    assert failure.startswith("outside_neighbours_take_part [float64]: local_attention: ")
+    assert "Smallest case: local_attention(query=" in failure
+    assert "; rho " in failure
+
+
+def test_a_crash_is_a_failure():
+    class Crashing(BackendTarget):
+        def call(self, case, arrays):
+            raise RuntimeError("no such luck")
+
+    verdict = runner.run_verification([Crashing("crashing", reference)], clauses=["WIN-1"])[0]
+    assert not verdict.passed
+    assert "RuntimeError: no such luck" in verdict.failures[0]
+
+
+def test_no_case_is_no_pass():
+    assert not runner.Verdict("x", "WIN-1").passed

@@ -1,0 +1,107 @@
+"""The house: which way imports point, what costs nothing to import, what the package holds."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("reference", "accel", "conformance", "cli")
+HEAVY = ("torch", "numba", "hypothesis", "click", "PIL", "safetensors")
+
+
+def imports(path, package):
+    """Modules that a file imports anywhere, relative ones spelled out."""
+    parts = ("sasakit", *path.relative_to(ROOT).with_suffix("").parts)
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = parts[:-node.level] if node.level else ()
+            stem = ".".join((*base, *(node.module or "").split("."))).strip(".")
+            yield stem
+            if node.level or stem.startswith("sasakit"):
+                yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def imported(package, under=""):
+    files = (ROOT / package / under).rglob("*.py")
+    return {(str(path.relative_to(ROOT)), name) for path in files
+            for name in imports(path, package)}
+
+
+def inside(name, *packages):
+    return any(name == package or name.startswith(package + ".") for package in packages)
+
+
+def test_the_reference_imports_numpy_alone():
+    outside = {(path, name) for path, name in imported("reference")
+               if not inside(name, "sasakit.reference", "numpy")
+               and name.partition(".")[0] not in sys.stdlib_module_names}
+    assert outside == set()
+
+
+def test_the_contract_imports_no_arithmetic():
+    outside = {(path, name) for path, name in imported("reference", "contract")
+               if name.partition(".")[0] not in sys.stdlib_module_names
+               and not inside(name, "sasakit.reference.contract")}
+    assert outside == set()
+
+
+def test_accel_reads_the_contract_and_never_the_arithmetic():
+    wrong = {(path, name) for path, name in imported("accel")
+             if inside(name, "sasakit.reference") and name != "sasakit.reference"
+             and not inside(name, "sasakit.reference.contract")}
+    assert wrong == set()
+
+
+@pytest.mark.parametrize(("package", "never"), [
+    ("reference", ("sasakit.accel", "sasakit.conformance", "sasakit.cli")),
+    ("accel", ("sasakit.conformance", "sasakit.cli")),
+    ("conformance", ("sasakit.accel", "sasakit.cli", "torch", "numba")),
+])
+def test_arrows_point_one_way(package, never):
+    assert {(path, name) for path, name in imported(package) if inside(name, *never)} == set()
+
+
+@pytest.mark.parametrize(("module", "free_of"), [
+    ("sasakit.reference", HEAVY),
+    ("sasakit.accel", HEAVY),
+    ("sasakit.cli.main", ("torch", "numba", "hypothesis", "PIL", "safetensors", "numpy")),
+    ("sasakit.accel.numba_cpu", ("torch", "hypothesis")),
+])
+def test_importing_costs_what_it_must(module, free_of):
+    code = f"import {module}, sys; print([m for m in {free_of!r} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_packages_are_those_on_the_disk():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    on_disk = {"sasakit." + ".".join(path.parent.relative_to(ROOT).parts)
+               for package in PACKAGES for path in (ROOT / package).rglob("__init__.py")}
+    assert set(listed["tool"]["setuptools"]["packages"]) == on_disk
+
+
+def test_files_are_short():
+    long = {str(path.relative_to(ROOT)): count for package in PACKAGES
+            for path in (ROOT / package).rglob("*.py")
+            if (count := len(path.read_text(encoding="utf-8").splitlines())) > 300}
+    assert long == {}
+
+
+def test_nothing_compares_with_a_tolerance_of_its_own():
+    words = {"allclose", "assert_allclose", "isclose", "approx", "rtol", "atol",
+             "assert_almost_equal", "assertAlmostEqual"}
+    found = set()
+    for folder in (*PACKAGES, "tests", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                name = getattr(node, "attr", None) or getattr(node, "id", None) \
+                    or (node.arg if isinstance(node, ast.keyword) else None)
+                if name in words:
+                    found.add((str(path.relative_to(ROOT)), name))
+    assert found == set()
