@@ -47,6 +47,15 @@ def resolve_backend(name: str | None = None) -> Backend:
 
 def _best_installed() -> str:
     installed = installed_backends()
-    if "torch" in installed and importlib.import_module("torch").cuda.is_available():
+    if "torch" in installed and _torch_sees_a_gpu():
         return "torch"
     return "numba" if "numba" in installed else "reference"
+
+
+def _torch_sees_a_gpu() -> bool:
+    try:
+        return bool(importlib.import_module("torch").cuda.is_available())
+    # A broken installation raises whatever it likes; who asks for torch by name sees it raised.
+    except Exception as error:
+        logging.getLogger("sasakit").warning("auto passes over torch, which fails: %s", error)
+        return False

@@ -17,7 +17,7 @@ EXIT_DEVIATES = 1
 @click.argument("targets", nargs=-1, required=True)
 @click.option("--clauses", metavar="ID,...",
               help="Only these clauses or chapters, such as PAD-1,REL.")
-@click.option("--profile", type=click.Choice(["quick", "full"]), default="quick",
+@click.option("--profile", type=click.Choice(["brief", "quick", "full"]), default="quick",
               show_default=True, help="How many cases each property is asked.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The same seed gives the same cases.")

@@ -16,7 +16,7 @@ from .property import PROPERTIES, Property
 from .target import Target
 
 # Cases per property and dtype.
-EXAMPLES = {"quick": 12, "full": 150}
+EXAMPLES = {"brief": 3, "quick": 12, "full": 150}
 # Seconds that the search for a smaller counterexample may take.
 SHRINK_SECONDS = 3.0
 
@@ -54,7 +54,7 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     """One verdict for each target and clause, each given to `report` as soon as it is known.
 
     clauses  ids or chapters ("PAD-1", "PAD"); None means all
-    profile  quick or full: cases per property and dtype, see EXAMPLES
+    profile  brief, quick or full: cases per property and dtype, see EXAMPLES
     seed     the same seed gives the same cases
     Raises ValueError for a clause or profile that is unknown.
     """

@@ -1,1 +1,20 @@
-"""x"""
+"""sasakit.accel.numba_cpu: the specification's operations as parallel CPU kernels.
+
+float32 and float64; each is computed in its own precision. Importing this picks Numba's threading
+layer where the user has not, and leaves the number of threads alone.
+"""
+
+from .arrays import from_numpy, to_numpy
+from .attention import attention_layer, local_attention
+from .average_pool import average_pool
+from .mixture import value_mixture
+from .network import Network, load
+from .relative import relative_logits
+from .stems import stem
+
+name = "numba"
+
+__all__ = [
+    "Network", "attention_layer", "average_pool", "from_numpy", "load", "local_attention", "name",
+    "relative_logits", "stem", "to_numpy", "value_mixture",
+]

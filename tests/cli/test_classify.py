@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 from types import SimpleNamespace
 
@@ -65,6 +66,14 @@ def test_only_bad_images():
     done = run("bad.png", ".")
     assert done.exit_code == 1
     assert done.stdout == "0 images, 0.0 images/s, backend reference\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such file names")
+def test_file_names_cannot_break_the_rows(here):
+    for name in ("new\nline.png", "\x1b[31m.png"):
+        Image.new("L", (28, 28)).save(here / name)
+    lines = run("--top", "1", "new\nline.png", "\x1b[31m.png").stdout.splitlines()
+    assert lines[:2] == ["'new\\nline.png'  bee  50.0%", "'\\x1b[31m.png'   bee  50.0%"]
 
 
 @pytest.mark.usefixtures("here")

@@ -57,7 +57,7 @@ def test_a_broken_backend_exits_1_and_names_the_clause(monkeypatch):
     (["cuda"], "`backend` must be one of reference, numba, torch, auto; got 'cuda'."),
     (["reference", "--clauses", "PAD-9"], "`clauses` must be ids or chapters"),
     ([], "Missing argument 'TARGETS...'"),
-    (["reference", "--profile", "slow"], "'slow' is not one of 'quick', 'full'"),
+    (["reference", "--profile", "slow"], "'slow' is not one of 'brief', 'quick', 'full'"),
 ])
 def test_what_cannot_be_judged_exits_2(arguments, text):
     result = verify(*arguments)

@@ -30,7 +30,7 @@ def test_chapters_and_ids_are_chosen():
 
 @pytest.mark.parametrize(("given", "text"), [
     ({"clauses": ["PAD-9"]}, "^`clauses` must be ids or chapters .*; got 'PAD-9'.$"),
-    ({"profile": "slow"}, "^`profile` must be one of quick, full; got 'slow'.$"),
+    ({"profile": "slow"}, "^`profile` must be one of brief, quick, full; got 'slow'.$"),
 ])
 def test_refuses(given, text):
     with pytest.raises(ValueError, match=text):

@@ -1,0 +1,87 @@
+"""How the kernels are compiled and launched: one set of flags, one lock."""
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Never True: nnan and ninf would break masks, and NaN would no longer reach the output.
+FASTMATH = {"nsz", "arcp", "contract", "afn", "reassoc"}
+# Where the order of the operations is what makes the result exact.
+IN_ORDER = {"contract"}
+
+prange = numba.prange
+
+_config: Any = numba.config
+
+
+def _choose_layer() -> None:
+    # omp terminates any process that forks after a kernel ran, as data loaders do; workqueue does
+    # not. A layer that the user chose, in the environment or in numba.config, stays.
+    if "NUMBA_THREADING_LAYER" not in os.environ and _config.THREADING_LAYER == "default":
+        _config.THREADING_LAYER = "workqueue"
+
+
+_choose_layer()
+_threads_started = False
+
+# workqueue aborts the process when two threads launch parallel kernels at once. One lock for all
+# kernels costs nothing otherwise: a kernel already uses every thread that it may.
+_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    # A child forked while another thread held the lock would wait for it forever.
+    global _lock
+    _lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def _compile(function: F, fastmath: set[str], **options: bool) -> F:
+    # Numba's published types leave out the options for wrappers, which nothing here needs.
+    compiler: Any = numba.njit
+    return cast(F, compiler(cache=True, nogil=True, error_model="numpy", fastmath=fastmath,
+                            no_cfunc_wrapper=True, **options)(function))
+
+
+def helper(function: F) -> F:
+    """Compile a function that kernels call, and only they: there is no way in from Python."""
+    return _compile(function, FASTMATH, no_cpython_wrapper=True)
+
+
+def helper_in_order(function: F) -> F:
+    """Compile a function that kernels call, its operations in the order they are written."""
+    return _compile(function, IN_ORDER, no_cpython_wrapper=True)
+
+
+@helper
+def signed(index: int) -> int:
+    """A parallel loop's index, which is unsigned, as a signed one; mixed, they become floats."""
+    return np.int64(index)  # type: ignore[return-value]
+
+
+def kernel(function: F) -> F:
+    """Compile a parallel kernel; call it through `launch`."""
+    return _compile(function, FASTMATH, parallel=True)
+
+
+def launch(compiled: Callable[..., None], *arguments: Any) -> None:
+    """Run a parallel kernel; its outputs are among the arguments."""
+    global _threads_started
+    # The error state matters only where compilation is off: NumPy's scalars warn, kernels do not.
+    with _lock, np.errstate(all="ignore"):
+        if not _threads_started:
+            # Compiling reads the environment again where that changed, and forgets the layer; so
+            # the threads start first, which asking for their number does.
+            _choose_layer()
+            numba.get_num_threads()
+            _threads_started = True
+        compiled(*arguments)

@@ -1,0 +1,94 @@
+"""stem: chapter 7, the four stems; weights are packed apart from running them."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sasakit.reference.contract.checks import check_stem
+from sasakit.reference.contract.options import AttentionOptions, StemOptions
+
+from .arrays import NUMBA, Floats, flat
+from .block_attention import Blocks, block_attention
+from .dense import Packed, convolve, dense, pack_weights, pixel_walk
+from .max_pool import max_pool
+from .mixture import apply_mixture, mixture_matrices
+from .norm import fold_norm, folded
+
+
+class Stem(NamedTuple):
+    """A stem's weights with its normalization folded in: the convolution, or queries and keys.
+
+    packed    w_conv; or w_query, w_key and, for a plain stem, w_value side by side
+    values    w_value packed for conv_value, a matrix per position for mixture, otherwise None
+    """
+
+    options: StemOptions
+    packed: Packed
+    values: Packed | Floats | None
+    shift: Floats
+    channels: int
+
+
+def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
+    """Pack a stem's weights."""
+    factor, shift = fold_norm(weights)
+    channels = shift.size
+    if options.kind == "conv":
+        w = folded(weights["w_conv"], factor).reshape(-1, channels)
+        return Stem(options, pack_weights([(w, 0, 0)], channels), None, shift, channels)
+    matrices = [weights["w_query"], weights["w_key"]]
+    w_value = weights["w_value"]
+    values: Packed | Floats | None = None
+    if options.kind == "plain":
+        # Probabilities sum to one, so a factor may meet the values before they are mixed.
+        matrices.append(folded(w_value, factor))
+    elif options.kind == "conv_value":
+        w = folded(w_value, factor).reshape(-1, channels)
+        values = pack_weights([(w, 0, 0)], channels)
+    else:
+        values = folded(mixture_matrices(w_value, weights["emb_row"], weights["emb_col"],
+                                         weights["nu"]), factor)
+    packed = pack_weights([(w, 0, part * channels) for part, w in enumerate(matrices)],
+                          len(matrices) * channels)
+    return Stem(options, packed, values, shift, channels)
+
+
+def run_stem(images: Floats, shape: tuple[int, ...], stem: Stem) -> Floats:
+    """(batch, rows, cols, channels) of flat images of shape (batch, height, width, channels)."""
+    batch, height, width, _ = shape
+    if stem.options.kind == "conv":
+        y = convolve(images, shape, stem.packed, 7, stride=2, before=3, bias=stem.shift, relu=True)
+        rows, cols = -(-height // 2), -(-width // 2)
+        return max_pool(y, (batch, rows, cols, stem.channels), window=3, stride=2, before=1)
+    window, heads = stem.options.window, stem.options.heads
+    x = dense(images, stem.packed, pixel_walk(shape))
+    stride = stem.packed.channels
+    values, start, value_stride = x, 2 * stem.channels, stride
+    if isinstance(stem.values, Packed):
+        before = AttentionOptions(extent=window).slots_before
+        values = convolve(images, shape, stem.values, window, stride=1, before=before)
+        start, value_stride = 0, stem.channels
+    elif stem.values is not None:
+        values = apply_mixture(images, shape, stem.values).reshape(-1)
+        start, value_stride = 0, stem.channels
+    blocks = Blocks(batch, height, width, heads, stem.channels // heads, window, 0, stem.channels,
+                    stride, start, value_stride)
+    y = block_attention(x, values, stem.shift, blocks)
+    return max_pool(y.reshape(-1), (batch, height, width, stem.channels), window=window,
+                    stride=window, before=0)
+
+
+def stem(images: Floats, weights: Mapping[str, Floats], *, options: StemOptions) -> Floats:
+    """(batch, ceil(height / 4), ceil(width / 4), width): one of the paper's four stems.
+
+    images   (batch, height, width, channels_in), float32 or float64
+    weights  conv                  w_conv (7, 7, channels_in, width)
+             plain                 w_query, w_key, w_value (channels_in, width)
+             conv_value            the same, w_value (window, window, channels_in, width)
+             mixture               the same, w_value (mixtures, channels_in, width), and emb_row,
+                                   emb_col (window, embedding), nu (mixtures, embedding)
+             and for every kind    norm_scale, norm_shift, norm_mean, norm_variance (width,)
+    An attention stem divides the size by `options.window`, which is 4 by default.
+    Raises ValueError for shapes and names, TypeError for dtypes. SPEC STEM-1 to STEM-7.
+    """
+    check_stem(NUMBA, images, weights, options)
+    return run_stem(flat(images), images.shape, pack_stem(weights, options))
