@@ -66,10 +66,10 @@ def mutated_reference(mutant: Mutant) -> Backend:
     """
     package = f"_sasakit_mutant_{abs(hash(mutant)):x}"
     finder = _Source(package, mutant)
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]
+    sys.meta_path.insert(0, finder)
     try:
         return cast(Backend, importlib.import_module(package))
     finally:
-        sys.meta_path.remove(finder)  # type: ignore[arg-type]
+        sys.meta_path.remove(finder)
         for name in [name for name in sys.modules if name.startswith(package)]:
             del sys.modules[name]

@@ -27,7 +27,7 @@ operations = (partial(attention_cases, extent=3), partial(layer_cases, extent=3)
 
 def refused_alike(case: Case, target: Target) -> float:
     """The target refuses the case as the reference does; cases that are valid are passed over."""
-    want = _error(case, BackendTarget("reference", reference))  # type: ignore[arg-type]
+    want = _error(case, BackendTarget("reference", reference))
     assume(want is not None)
     got = _error(case, target)
     if got is None or (type(got), str(got)) != (type(want), str(want)):
