@@ -1,6 +1,7 @@
 """`sasakit verify`: run the suites on backends and say, clause by clause, whether they conform."""
 
 import importlib.util
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,10 +22,11 @@ EXIT_DEVIATES = 1
               show_default=True, help="How many cases each property is asked.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The same seed gives the same cases.")
+@click.option("--case", metavar="ID", help="Judge only this case, by the id a verdict printed.")
 @json_option
 @click.pass_context
 def verify(ctx: click.Context, targets: tuple[str, ...], clauses: str | None, profile: str,
-           seed: int, as_json: bool) -> None:
+           seed: int, case: str | None, as_json: bool) -> None:
     """Judge TARGETS (reference, numba, torch) by the clauses of SPEC.md.
 
     Each clause is tried on small random cases in every dtype that the target takes. Results are
@@ -37,15 +39,17 @@ def verify(ctx: click.Context, targets: tuple[str, ...], clauses: str | None, pr
       sasakit verify numba
       sasakit verify numba torch --json
       sasakit verify torch --clauses PAD,REL-3 --profile full --seed 7
+      sasakit verify numba --case PAD-1/outside_neighbours_take_part/float64/0.0.0.0.0.0
 
     \b
     JSON: {"spec_version", "profile", "seed", "passed",
            "verdicts": [{"target", "clause", "title", "cases", "rho", "verdict": "pass" | "fail",
-                         "failures": [text]}]}
+                         "failures": [{"property", "dtype", "reason", "case", "spelled"}]}]}
 
     Exit status: 0 conforms, 1 deviates, 2 could not be judged.
     """  # noqa: D301
-    verdicts = judge_backends(targets, clauses=clauses, profile=profile, seed=seed, quiet=as_json)
+    verdicts = judge_backends(targets, clauses=clauses, profile=profile, seed=seed, case=case,
+                               quiet=as_json)
     passed = all(verdict.passed for verdict in verdicts)
     if as_json:
         print_json(_document(verdicts, profile, seed, passed))
@@ -58,7 +62,8 @@ def verify(ctx: click.Context, targets: tuple[str, ...], clauses: str | None, pr
 
 
 def judge_backends(names: tuple[str, ...], *, clauses: str | None = None, profile: str = "quick",
-                   seed: int = 0, quiet: bool = False) -> "list[Verdict]":
+                   seed: int = 0, case: str | None = None,
+                   quiet: bool = False) -> "list[Verdict]":
     """Verdicts of the suites on backends by name, printed as they come unless quiet.
 
     Raises ValueError for unknown names, ImportError where Hypothesis is not installed.
@@ -67,14 +72,19 @@ def judge_backends(names: tuple[str, ...], *, clauses: str | None = None, profil
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
     from sasakit.accel import resolve_backend
-    from sasakit.conformance.runner import run_verification
+    from sasakit.conformance.runner import replay, run_verification
     from sasakit.conformance.target import backend_target
     targets = [backend_target(name, resolve_backend(name)) for name in dict.fromkeys(names)]
     if not quiet:
         click.echo(f"{'target':<10}{'clause':<9}{'cases':>6}{'worst rho':>11}  verdict")
-    return run_verification(
-        targets, clauses=None if clauses is None else [part.strip() for part in clauses.split(",")],
-        profile=profile, seed=seed, report=(lambda verdict: None) if quiet else _print_row)
+    report = (lambda verdict: None) if quiet else _print_row
+    if case is not None:
+        verdicts = [replay(case, target) for target in targets]
+        for verdict in verdicts:
+            report(verdict)
+        return verdicts
+    chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
+    return run_verification(targets, clauses=chosen, profile=profile, seed=seed, report=report)
 
 
 def _print_row(verdict: "Verdict") -> None:
@@ -82,7 +92,8 @@ def _print_row(verdict: "Verdict") -> None:
     click.echo(f"{verdict.target:<10}{verdict.clause:<9}{verdict.cases:>6}{verdict.rho:>11.3g}"
                f"  {word}")
     for failure in verdict.failures:
-        click.echo(f"    {failure}")
+        for line in str(failure).splitlines():
+            click.echo(f"    {line}")
 
 
 def _document(verdicts: "list[Verdict]", profile: str, seed: int, passed: bool) -> dict[str, Any]:
@@ -94,6 +105,7 @@ def _document(verdicts: "list[Verdict]", profile: str, seed: int, passed: bool) 
         "verdicts": [{
             "target": verdict.target, "clause": verdict.clause, "title": titles[verdict.clause],
             "cases": verdict.cases, "rho": verdict.rho,
-            "verdict": "pass" if verdict.passed else "fail", "failures": verdict.failures,
+            "verdict": "pass" if verdict.passed else "fail",
+            "failures": [asdict(failure) for failure in verdict.failures],
         } for verdict in verdicts],
     }

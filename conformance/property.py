@@ -4,24 +4,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis.strategies import SearchStrategy
 
 from .case import Case, expect
+from .draw import Draw
 from .estimate import Array
 from .judge import Disagreement, expected, measure
 from .network_layers import expected_layers
 from .target import Target
 
 Check = Callable[[Case, Target], float]
-Cases = Callable[[str], SearchStrategy[Case]]
+Cases = Callable[[Draw, str], Case]
+
+
+class NotApplicable(Exception):
+    """A case that says nothing of its property; it is passed over and not counted."""
 
 
 @dataclass(frozen=True)
 class Property:
     """One property of one clause.
 
-    cases   strategy of cases for a dtype
-    check   rho of one case; raises Disagreement
+    cases   builds a case from drawn choices and a dtype
+    check   rho of one case; raises Disagreement, or NotApplicable
     dtypes  the types it is asked in; None means all that the target takes
     weight  how many operations its cases are spread over: it is asked so many times more cases
     """

@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from ..builders import attention_cases, layer_cases
 from ..case import Case
 from ..property import agrees, clause
-from ..strategies import attention_cases, layer_cases
 from ..target import Target
 
 inside = partial(attention_cases, position="none", look="interior")

@@ -7,28 +7,28 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from hypothesis import assume
-from hypothesis import strategies as st
 
 from sasakit import reference
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
+from ..builders import attention_cases, layer_cases, mixture_cases, stem_cases
 from ..case import Case
+from ..draw import Draw
 from ..judge import Disagreement
-from ..property import clause
-from ..strategies import attention_cases, layer_cases, mixture_cases, seeds, stem_cases
+from ..property import NotApplicable, clause
 from ..target import BackendTarget, Target
 
 NUMPY_TYPES = ("float64", "float32")
 FORM = re.compile(r"^`\w+` must .+; got .+\.$", re.DOTALL)
-operations = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases,
+operations: tuple[Callable[..., Case], ...] = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases,
               stem_cases, partial(attention_cases, operation="relative_logits", extent=3))
 
 
 def refused_alike(case: Case, target: Target) -> float:
     """The target refuses the case as the reference does; cases that are valid are passed over."""
     want = _error(case, BackendTarget("reference", reference))
-    assume(want is not None)
+    if want is None:
+        raise NotApplicable
     got = _error(case, target)
     if got is None or (type(got), str(got)) != (type(want), str(want)):
         raise Disagreement(f"{case.operation}: {_spell(got)}; expected {_spell(want)}.")
@@ -47,20 +47,19 @@ def _error(case: Case, target: Target) -> Exception | None:
     return None
 
 
-def _any_case(dtype: str) -> st.SearchStrategy[Case]:
-    return st.one_of(*[cases(dtype) for cases in operations])
+def _any_case(draw: Draw, dtype: str) -> Case:
+    return draw.choice("operation", operations)(draw, dtype)
 
 
 Spoil = Callable[[np.ndarray, np.random.Generator], Any]
 
 
-@st.composite
-def _spoiled(draw: st.DrawFn, dtype: str, *, ways: dict[str, Spoil]) -> Case:
+def _spoiled(draw: Draw, dtype: str, *, ways: dict[str, Spoil]) -> Case:
     """A valid case with one array spoiled in one way."""
-    case = draw(_any_case(dtype))
-    name = draw(st.sampled_from([n for n, a in case.arrays.items() if a is not None]), label="in")
-    way = draw(st.sampled_from(tuple(ways)), label="way")
-    rng = np.random.default_rng(draw(seeds(), label="place"))
+    case = _any_case(draw, dtype)
+    name = draw.choice("in", [n for n, a in case.arrays.items() if a is not None])
+    way = draw.choice("way", tuple(ways))
+    rng = draw.numbers("place")
     return replace(case, arrays=dict(case.arrays) | {name: ways[way](case.arrays[name], rng)})
 
 
@@ -87,13 +86,12 @@ def wrong_shapes_are_refused(case: Case, target: Target) -> float:
     return refused_alike(case, target)
 
 
-@st.composite
-def _retyped(draw: st.DrawFn, dtype: str) -> Case:
+def _retyped(draw: Draw, dtype: str) -> Case:
     """A valid case with one array of another type."""
-    case = draw(_any_case(dtype))
-    name = draw(st.sampled_from([n for n, a in case.arrays.items() if a is not None]), label="in")
+    case = _any_case(draw, dtype)
+    name = draw.choice("in", [n for n, a in case.arrays.items() if a is not None])
     other = "float32" if dtype == "float64" else "float64"
-    kind = draw(st.sampled_from(("int64", "int32", "bool", "complex64", other)), label="type")
+    kind = draw.choice("type", ("int64", "int32", "bool", "complex64", other))
     return replace(case, types={name: kind})
 
 
@@ -106,18 +104,19 @@ def other_types_are_refused(case: Case, target: Target) -> float:
 @clause("INV-4", _any_case, NUMPY_TYPES, len(operations))
 def other_options_are_refused(case: Case, target: Target) -> float:
     """Options of another operation."""
-    assume(case.options is not None)
+    if case.options is None:
+        raise NotApplicable
     wrong = AttentionOptions() if isinstance(case.options, StemOptions) else StemOptions()
     return refused_alike(replace(case, options=wrong), target)
 
 
-@st.composite
-def _indivisible(draw: st.DrawFn, dtype: str) -> Case:
+def _indivisible(draw: Draw, dtype: str) -> Case:
     """Heads that do not divide, or a depth that halves cannot share."""
-    case = draw(st.one_of(layer_cases(dtype, extent=3, relative=("shared", "layer_halves"),
-                                      projection=("dense", "per_head")),
-                          stem_cases(dtype, kinds=("plain",))))
-    heads = draw(st.integers(1, 7), label="heads")
+    cases = draw.choice("operation", (
+        partial(layer_cases, extent=3, relative=("shared", "layer_halves"),
+                projection=("dense", "per_head")), partial(stem_cases, kinds=("plain",))))
+    case = cases(draw, dtype)
+    heads = draw.integer("heads", 1, 7)
     return replace(case, options=replace(case.options, heads=heads))  # type: ignore[type-var]
 
 
@@ -127,13 +126,13 @@ def sizes_that_do_not_divide_are_refused(case: Case, target: Target) -> float:
     return refused_alike(case, target)
 
 
-@st.composite
-def _misnamed(draw: st.DrawFn, dtype: str) -> Case:
+def _misnamed(draw: Draw, dtype: str) -> Case:
     """A layer or stem that lacks a weight, has one more, or has one by another name."""
-    case = draw(st.one_of(layer_cases(dtype, extent=3), stem_cases(dtype)))
+    cases: tuple[Callable[..., Case], ...] = (partial(layer_cases, extent=3), stem_cases)
+    case = draw.choice("operation", cases)(draw, dtype)
     arrays = dict(case.arrays)
-    name = draw(st.sampled_from(list(arrays)[1:]), label="weight")
-    way = draw(st.sampled_from(("missing", "more", "renamed")), label="way")
+    name = draw.choice("weight", list(arrays)[1:])
+    way = draw.choice("way", ("missing", "more", "renamed"))
     array = arrays[name] if way == "more" else arrays.pop(name)
     if way != "missing":
         arrays["w_other"] = array
@@ -150,7 +149,8 @@ def other_names_are_refused(case: Case, target: Target) -> float:
 def errors_have_one_form(case: Case, target: Target) -> float:
     """The argument first, then the rule, then what was given."""
     error = _error(case, target)
-    assume(error is not None)
+    if error is None:
+        raise NotApplicable
     if not isinstance(error, ValueError | TypeError) or not FORM.match(str(error)):
         raise Disagreement(f"{case.operation}: {_spell(error)} is not of the form of INV-1.")
     return 0.0

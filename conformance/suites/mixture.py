@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from ..builders import mixture_cases
 from ..case import Case
 from ..property import agrees, clause
-from ..strategies import mixture_cases
 from ..target import Target
 
 

@@ -2,11 +2,11 @@
 
 from functools import partial
 
+from ..builders import network_cases, pool_cases
 from ..case import Case
 from ..judge import Disagreement
 from ..network_layers import expected_layers, layer_names
 from ..property import agrees, clause, layers_agree, same_shape, trace_of
-from ..strategies import network_cases, pool_cases
 from ..target import Target
 
 one_block = partial(network_cases, blocks=((1,),), image_channels=(1,))

@@ -1,34 +1,34 @@
 """Chapter 10, numerics: NUM-1 to NUM-7."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from hypothesis import strategies as st
 
-from ..case import Case
-from ..judge import Disagreement, same_bits
-from ..property import agrees, clause, layers_agree, run
-from ..strategies import (
+from ..builders import (
     EVERY_OPTION,
     attention_cases,
     every_layout,
     layer_cases,
     mixture_cases,
     network_cases,
-    seeds,
     stem_cases,
 )
+from ..case import Case
+from ..draw import Draw
+from ..judge import Disagreement, same_bits
+from ..property import agrees, clause, layers_agree, run
 from ..target import Target
 
-every_operation = (
+every_operation: tuple[Callable[..., Case], ...] = (
     partial(attention_cases, operation="relative_logits", extent=3), partial(layer_cases, extent=3),
     partial(attention_cases, extent=3), mixture_cases, stem_cases)
 
 
-def any_operation(dtype: str) -> st.SearchStrategy[Case]:
+def any_operation(draw: Draw, dtype: str) -> Case:
     """Cases of all operations but the network."""
-    return st.one_of(*[cases(dtype) for cases in every_operation])
+    return draw.choice("operation", every_operation)(draw, dtype)
 
 
 @clause("NUM-1", any_operation, weight=len(every_operation))
@@ -60,11 +60,10 @@ def networks_agree(case: Case, target: Target) -> float:
     return layers_agree(case, target)
 
 
-@st.composite
-def _large_logits(draw: st.DrawFn, dtype: str) -> Case:
+def _large_logits(draw: Draw, dtype: str) -> Case:
     """Integers times 64, so that logits reach thousands and are exact; float16 holds them."""
-    case = draw(attention_cases(dtype, extent=(1, 2, 3), position=("none", "relative"),
-                                regimes=("integers",)))
+    case = attention_cases(draw, dtype, extent=(1, 2, 3), position=("none", "relative"),
+                           regimes=("integers",))
     arrays = dict(case.arrays) | {"query": case.arrays["query"] * 64}
     if case.arrays["key"] is not None:
         arrays["key"] = case.arrays["key"] * 8
@@ -77,15 +76,14 @@ def large_logits_do_not_overflow(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
-@st.composite
-def _not_finite(draw: st.DrawFn, dtype: str) -> Case:
+def _not_finite(draw: Draw, dtype: str) -> Case:
     """One number of one array is NaN or infinite."""
-    case = draw(attention_cases(dtype, extent=(1, 2, 3), padding=("zero", "exclude", "shift"),
-                                position=("none", "relative"), regimes=("normal",)))
-    rng = np.random.default_rng(draw(seeds(), label="place"))
-    name = draw(st.sampled_from([n for n, a in case.arrays.items() if a is not None]), label="in")
+    case = attention_cases(draw, dtype, extent=(1, 2, 3), padding=("zero", "exclude", "shift"),
+                           position=("none", "relative"), regimes=("normal",))
+    rng = draw.numbers("place")
+    name = draw.choice("in", [n for n, a in case.arrays.items() if a is not None])
     array = case.arrays[name].copy()
-    bad = draw(st.sampled_from((np.nan, np.inf, -np.inf)), label="number")
+    bad = draw.choice("number", (np.nan, np.inf, -np.inf))
     array[tuple(int(rng.integers(size)) for size in array.shape)] = bad
     return replace(case, arrays=dict(case.arrays) | {name: array})
 
@@ -96,9 +94,8 @@ def nan_and_infinity_go_where_they_must(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
-@st.composite
-def _empty_batches(draw: st.DrawFn, dtype: str) -> Case:
-    case = draw(any_operation(dtype))
+def _empty_batches(draw: Draw, dtype: str) -> Case:
+    case = any_operation(draw, dtype)
     batched = ("query", "key", "value", "x", "images")
     arrays = {name: array[:0] if name in batched and array is not None else array
               for name, array in case.arrays.items()}
@@ -111,11 +108,11 @@ def empty_batches_give_empty_results(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
-laid_out = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases)
+laid_out: tuple[Callable[..., Case], ...] = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases)
 
 
-def _layouts(dtype: str) -> st.SearchStrategy[Case]:
-    return st.one_of(*[cases(dtype, layouts=every_layout()) for cases in laid_out])
+def _layouts(draw: Draw, dtype: str) -> Case:
+    return draw.choice("operation", laid_out)(draw, dtype, layouts=every_layout())
 
 
 @clause("NUM-6", _layouts, weight=len(laid_out))

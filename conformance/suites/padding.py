@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from ..builders import attention_cases
 from ..case import Case
 from ..property import agrees, clause
-from ..strategies import attention_cases
 from ..target import Target
 
 at_the_border = partial(attention_cases, extent=(2, 3, 4, 5), look="border")

@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from ..builders import attention_cases
 from ..case import Case
 from ..property import agrees, clause
-from ..strategies import attention_cases
 from ..target import Target
 
 inside = partial(attention_cases, extent=(1, 2, 3), look="interior")

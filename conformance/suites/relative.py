@@ -2,9 +2,9 @@
 
 from functools import partial
 
+from ..builders import attention_cases
 from ..case import Case
 from ..property import agrees, clause
-from ..strategies import attention_cases
 from ..target import Target
 
 logits = partial(attention_cases, operation="relative_logits")

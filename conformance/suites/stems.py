@@ -2,16 +2,18 @@
 
 from functools import partial
 
-from hypothesis import strategies as st
-
+from ..builders import stem_cases
 from ..case import Case
+from ..draw import Draw
 from ..property import agrees, clause
-from ..strategies import stem_cases
 from ..target import Target
 
 attends = ("plain", "conv_value", "mixture")
-divisible = st.fixed_dictionaries({"batch": st.integers(1, 2), "height": st.just(12),
-                                   "width": st.just(24)})
+
+
+def divisible(draw: Draw) -> dict[str, int]:
+    """Batch, height and width: sizes that every window divides."""
+    return {"batch": draw.integer("batch", 1, 2), "height": 12, "width": 24}
 
 
 @clause("STEM-1", partial(stem_cases, kinds=("conv",)))

@@ -4,11 +4,11 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from hypothesis import strategies as st
 
+from ..builders import attention_cases
 from ..case import Case
+from ..draw import Draw
 from ..property import agrees, clause, run, same_shape
-from ..strategies import attention_cases, seeds
 from ..target import Target
 
 content_only = partial(attention_cases, position="none")
@@ -34,11 +34,10 @@ def every_pixel_has_an_output(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
-@st.composite
-def _poisoned_cases(draw: st.DrawFn, dtype: str) -> Case:
+def _poisoned_cases(draw: Draw, dtype: str) -> Case:
     """One pixel of key and value is NaN; the outputs that do not see it are judged."""
-    case = draw(attention_cases(dtype, position="none", extent=(1, 2, 3), regimes=("normal",)))
-    rng = np.random.default_rng(draw(seeds(), label="pixel"))
+    case = attention_cases(draw, dtype, position="none", extent=(1, 2, 3), regimes=("normal",))
+    rng = draw.numbers("pixel")
     batch, height, width = case.arrays["value"].shape[:3]
     at = tuple(int(rng.integers(size)) for size in (batch, height, width))
     spoiled = {name: case.arrays[name].copy() for name in ("key", "value")}

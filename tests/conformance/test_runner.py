@@ -42,9 +42,30 @@ def test_a_failure_names_property_place_and_smallest_case():
     verdicts = {v.clause: v for v in runner.run_verification([target], clauses=["PAD", "ATT-4"])}
     assert [clause for clause, v in verdicts.items() if not v.passed] == ["PAD-1"]
     failure = verdicts["PAD-1"].failures[0]
-    assert failure.startswith("outside_neighbours_take_part [float64]: local_attention: ")
-    assert "Smallest case: local_attention(query=" in failure
-    assert "; rho " in failure
+    assert (failure.property, failure.dtype) == ("outside_neighbours_take_part", "float64")
+    assert failure.reason.startswith("local_attention: ")
+    assert "; rho " in failure.reason
+    assert failure.spelled.startswith("local_attention(query=")
+    assert failure.case.startswith("PAD-1/outside_neighbours_take_part/float64/")
+
+
+def test_the_smallest_case_replays_alone_by_its_id():
+    target = BackendTarget("broken", mutated_reference(BROKEN))
+    failure = runner.run_verification([target], clauses=["PAD-1"])[0].failures[0]
+    again = runner.replay(failure.case, target)
+    assert (again.cases, again.failures) == (1, [failure])
+    assert runner.replay(failure.case, REFERENCE).passed
+
+
+@pytest.mark.parametrize("case_id", [
+    "", "PAD-1", "PAD-1/no_such_property/float64/0", "PAD-1/outside_neighbours_take_part/int8/0",
+    "PAD-1/outside_neighbours_take_part/float64/", "PAD-1/outside_neighbours_take_part/float64/x",
+    "PAD-1/outside_neighbours_take_part/float64/0",
+    "PAD-1/outside_neighbours_take_part/float64/999.0.0.0.0.0.0.0.0",
+])
+def test_ids_that_name_no_case_are_refused(case_id):
+    with pytest.raises(ValueError, match=r"^`case` must .*; got "):
+        runner.replay(case_id, REFERENCE)
 
 
 def test_a_crash_is_a_failure():
@@ -54,7 +75,7 @@ def test_a_crash_is_a_failure():
 
     verdict = runner.run_verification([Crashing("crashing", reference)], clauses=["WIN-1"])[0]
     assert not verdict.passed
-    assert "RuntimeError: no such luck" in verdict.failures[0]
+    assert "RuntimeError: no such luck" in verdict.failures[0].reason
 
 
 def test_no_case_is_no_pass():

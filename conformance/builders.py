@@ -1,16 +1,16 @@
-"""Cases as Hypothesis draws them: labelled, small, axis lengths unlike each other."""
+"""Builders of cases from drawn choices: labelled, small, axis lengths unlike each other."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
 from sasakit.reference import AttentionOptions, NetworkSpec, StemOptions, random_weights
 from sasakit.reference.contract import options as choices
 from sasakit.reference.contract.parameters import layer_parameters
 
 from .case import LAYOUTS, Case
+from .draw import Draw
 from .estimate import Array
 from .profiles import round_to
 
@@ -29,10 +29,9 @@ EVERY_OPTION: dict[str, Any] = {
 REGIMES = ("zeros", "integers", "normal", "saturated")
 
 
-@st.composite
-def attention_options(draw: st.DrawFn, /, **given: Any) -> AttentionOptions:
+def attention_options(draw: Draw, **given: Any) -> AttentionOptions:
     """Options; a tuple is drawn from, anything else is taken; what is not given is canonical."""
-    drawn = {name: draw(st.sampled_from(value), label=name) if isinstance(value, tuple) else value
+    drawn = {name: draw.choice(name, value) if isinstance(value, tuple) else value
              for name, value in given.items()}
     if drawn.get("position") == "none":
         drawn["content"] = True
@@ -58,20 +57,14 @@ def values(rng: np.random.Generator, shape: tuple[int, ...], regime: str) -> Arr
     return rng.standard_normal(shape) * (10.0 if regime == "saturated" else 1.0)
 
 
-def seeds() -> st.SearchStrategy[int]:
-    """Seeds of a case's random numbers."""
-    return st.integers(0, 2**32 - 1)
-
-
-@st.composite
-def image_sizes(draw: st.DrawFn, /, options: AttentionOptions | None = None, *,
+def image_sizes(draw: Draw, options: AttentionOptions | None = None, *,
                 interior: bool = False, most: int = 5, least: int = 1) -> dict[str, int]:
     """Batch, height and width; with room for a whole window where the case needs one."""
     if options is not None and (interior or options.padding == "shift"):
         least = options.extent
         most = options.extent + 2
-    sizes = {name: draw(st.integers(least, most), label=name) for name in ("height", "width")}
-    return {"batch": draw(st.integers(1, 2), label="batch"), **unlike(sizes)}
+    sizes = {name: draw.integer(name, least, most) for name in ("height", "width")}
+    return {"batch": draw.integer("batch", 1, 2), **unlike(sizes)}
 
 
 def interior_of(options: AttentionOptions, height: int, width: int) -> Array:
@@ -81,8 +74,7 @@ def interior_of(options: AttentionOptions, height: int, width: int) -> Array:
     return (np.array(inside[0])[:, None] & np.array(inside[1]))[None, :, :, None, None]
 
 
-@st.composite
-def attention_cases(draw: st.DrawFn, /, dtype: str, *, operation: str = "local_attention",
+def attention_cases(draw: Draw, dtype: str, *, operation: str = "local_attention",
                     look: str = "everywhere", zero: tuple[str, ...] = (),
                     regimes: tuple[str, ...] = REGIMES, layouts: tuple[str, ...] = ("contiguous",),
                     **given: Any) -> Case:
@@ -92,15 +84,15 @@ def attention_cases(draw: st.DrawFn, /, dtype: str, *, operation: str = "local_a
     zero   arrays that are zero throughout
     given  options, as for `attention_options`
     """
-    options = draw(attention_options(**given), label="options")
-    sizes = draw(image_sizes(options, interior=look == "interior"), label="image")
+    options = attention_options(draw, **given)
+    sizes = image_sizes(draw, options, interior=look == "interior")
     if look == "border":
         sizes["height"], sizes["width"] = max(sizes["height"], 2), max(sizes["width"], 3)
-    heads = draw(st.sampled_from((1, 2, 3)), label="heads")
-    depth = draw(st.sampled_from((2, 4, 6)), label="depth")
+    heads = draw.choice("heads", (1, 2, 3))
+    depth = draw.choice("depth", (2, 4, 6))
     shape = (sizes["batch"], sizes["height"], sizes["width"], heads, depth)
-    regime = draw(st.sampled_from(regimes), label="regime")
-    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    regime = draw.choice("regime", regimes)
+    rng = draw.numbers()
     layer = AttentionOptions(**{**_as_dict(options), "heads": heads})
     table = layer_parameters(1, heads * depth, layer).get("rel_row")
     shapes: dict[str, tuple[int, ...] | None] = {"query": shape}
@@ -115,7 +107,7 @@ def attention_cases(draw: st.DrawFn, /, dtype: str, *, operation: str = "local_a
         judged = interior_of(options, sizes["height"], sizes["width"])
         judged = judged if look == "interior" else ~judged
     return Case(operation, arrays, options, dtype,
-                draw(st.sampled_from(layouts), label="layout"), judged)
+                draw.choice("layout", layouts), judged)
 
 
 def _tamed(regime: str, name: str) -> str:
@@ -127,61 +119,58 @@ def _as_dict(options: Any) -> dict[str, Any]:
     return {name: getattr(options, name) for name in options.__dataclass_fields__}
 
 
-@st.composite
-def layer_cases(draw: st.DrawFn, /, dtype: str, *, regimes: tuple[str, ...] = REGIMES,
+def layer_cases(draw: Draw, dtype: str, *, regimes: tuple[str, ...] = REGIMES,
                 layouts: tuple[str, ...] = ("contiguous",), **given: Any) -> Case:
     """Cases of attention_layer."""
-    heads = draw(st.sampled_from((1, 2, 3)), label="heads")
-    options = draw(attention_options(heads=heads, **given), label="options")
-    sizes = draw(image_sizes(options), label="image")
-    depth = draw(st.sampled_from((2, 4)), label="depth")
-    channels_in = draw(st.integers(1, 5), label="channels in") * (
+    heads = draw.choice("heads", (1, 2, 3))
+    options = attention_options(draw, heads=heads, **given)
+    sizes = image_sizes(draw, options)
+    depth = draw.choice("depth", (2, 4))
+    channels_in = draw.integer("channels in", 1, 5) * (
         heads if options.projection == "per_head" else 1)
-    regime = draw(st.sampled_from(regimes), label="regime")
-    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    regime = draw.choice("regime", regimes)
+    rng = draw.numbers()
     shape = (sizes["batch"], sizes["height"], sizes["width"], channels_in)
     shapes = {"x": shape, **layer_parameters(channels_in, heads * depth, options)}
     arrays = {name: round_to(values(rng, size, _tamed(regime, name)), dtype)
               for name, size in shapes.items()}
     return Case("attention_layer", arrays, options, dtype,
-                draw(st.sampled_from(layouts), label="layout"))
+                draw.choice("layout", layouts))
 
 
-@st.composite
-def mixture_cases(draw: st.DrawFn, /, dtype: str, *, zero: tuple[str, ...] = (),
+def mixture_cases(draw: Draw, dtype: str, *, zero: tuple[str, ...] = (),
                   layouts: tuple[str, ...] = ("contiguous",)) -> Case:
     """Cases of value_mixture, windows that are no squares among them."""
-    sizes = draw(image_sizes(most=7), label="image")
-    rows, cols = draw(st.integers(1, 4), label="rows"), draw(st.integers(1, 4), label="cols")
-    mixtures, embedding = draw(st.integers(1, 4), label="m"), draw(st.integers(1, 3), label="e")
-    channels_in, channels_out = unlike({"in": draw(st.integers(1, 4)), "out": 5}).values()
-    regime = draw(st.sampled_from(REGIMES[:3]), label="regime")
-    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    sizes = image_sizes(draw, most=7)
+    rows, cols = draw.integer("rows", 1, 4), draw.integer("cols", 1, 4)
+    mixtures, embedding = draw.integer("m", 1, 4), draw.integer("e", 1, 3)
+    channels_in, channels_out = unlike({"in": draw.integer("in", 1, 4), "out": 5}).values()
+    regime = draw.choice("regime", REGIMES[:3])
+    rng = draw.numbers()
     shapes = {"x": (sizes["batch"], sizes["height"], sizes["width"], channels_in),
               "w_value": (mixtures, channels_in, channels_out), "emb_row": (rows, embedding),
               "emb_col": (cols, embedding), "nu": (mixtures, embedding)}
     arrays = {name: round_to(values(rng, shape, "zeros" if name in zero else regime), dtype)
               for name, shape in shapes.items()}
     return Case("value_mixture", arrays, None, dtype,
-                draw(st.sampled_from(layouts), label="layout"))
+                draw.choice("layout", layouts))
 
 
-@st.composite
-def network_cases(draw: st.DrawFn, /, dtype: str, *,
+def network_cases(draw: Draw, dtype: str, *,
                   blocks: tuple[tuple[int, ...], ...] = ((1, 1),), least: int = 5,
                   plain_norms: bool = False, **given: Any) -> Case:
     """Cases of a whole small network, every layer of it to be judged.
 
     given  fields of NetworkSpec; a tuple of alternatives is drawn from
     """
-    counts = draw(st.sampled_from(blocks), label="blocks")
-    fields = {name: draw(st.sampled_from(value), label=name) for name, value in given.items()}
+    counts = draw.choice("blocks", blocks)
+    fields = {name: draw.choice(name, value) for name, value in given.items()}
     fields.setdefault("stages", tuple(range(1, len(counts) + 1)))
     spec = NetworkSpec(**{"depth": 3 * sum(counts) + 2, "blocks": counts, "width": 8, "heads": 2,
                           "extent": 3, "classes": 3, "stem_heads": 2, "stem_mixtures": 3,
                           **fields})
-    sizes = draw(image_sizes(least=least, most=least + 8), label="image")
-    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    sizes = image_sizes(draw, least=least, most=least + 8)
+    rng = draw.numbers()
     weights = random_weights(spec, seed=int(rng.integers(2**31)))
     if not plain_norms:
         weights = {name: _perturbed(rng, name, w) for name, w in weights.items()}
@@ -202,17 +191,16 @@ def _perturbed(rng: np.random.Generator, name: str, w: Array) -> Array:
     return w
 
 
-@st.composite
-def stem_cases(draw: st.DrawFn, /, dtype: str, *, kinds: tuple[str, ...] = choices.STEM_KINDS,
-               sizes: st.SearchStrategy[dict[str, int]] | None = None,
+def stem_cases(draw: Draw, dtype: str, *, kinds: tuple[str, ...] = choices.STEM_KINDS,
+               sizes: Callable[[Draw], dict[str, int]] | None = None,
                zero: tuple[str, ...] = (), plain_norms: bool = False) -> Case:
     """Cases of one stem, taken from a network's weights."""
-    kind = draw(st.sampled_from(kinds), label="kind")
-    window = draw(st.sampled_from((4, 2, 3)), label="window")
+    kind = draw.choice("kind", kinds)
+    window = draw.choice("window", (4, 2, 3))
     spec = NetworkSpec(depth=5, blocks=(1,), stages=(), stem=kind, width=6, stem_heads=2,
                        stem_window=window, stem_mixtures=3, image_channels=2, classes=1)
-    image = draw(sizes if sizes is not None else image_sizes(most=9), label="image")
-    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    image = sizes(draw) if sizes is not None else image_sizes(draw, most=9)
+    rng = draw.numbers()
     named = random_weights(spec, seed=int(rng.integers(2**31)))
     weights = {name.removeprefix("stem."): w if plain_norms else _perturbed(rng, name, w)
                for name, w in named.items() if name.startswith("stem.")}
@@ -222,13 +210,12 @@ def stem_cases(draw: st.DrawFn, /, dtype: str, *, kinds: tuple[str, ...] = choic
     return Case("stem", arrays, StemOptions(kind=kind, heads=2, window=window), dtype)
 
 
-@st.composite
-def pool_cases(draw: st.DrawFn, /, dtype: str) -> Case:
+def pool_cases(draw: Draw, dtype: str) -> Case:
     """Cases of average_pool, odd sizes among them."""
-    sizes = draw(image_sizes(most=7), label="image")
-    rng = np.random.default_rng(draw(seeds(), label="seed"))
+    sizes = image_sizes(draw, most=7)
+    rng = draw.numbers()
     shape = (sizes["batch"], sizes["height"], sizes["width"], 3)
-    regime = draw(st.sampled_from(REGIMES), label="regime")
+    regime = draw.choice("regime", REGIMES)
     return Case("average_pool", {"x": round_to(values(rng, shape, regime), dtype)}, None, dtype)
 
 

@@ -1,0 +1,54 @@
+"""Choices that make a case: drawn by Hypothesis, recorded, and made again from the record.
+
+A case's recipe is the list of its choices, each a number from 0. It is the same whoever draws, so
+an id that carries the recipe replays its case alone, the smallest counterexample among them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+Pick = Callable[[str, int], int]
+
+SEEDS = 2**32
+
+
+class Draw:
+    """Makes choices through `pick(label, most)`, a number from 0 to most, and records them."""
+
+    def __init__(self, pick: Pick) -> None:
+        self._pick = pick
+        self.recipe: list[int] = []
+
+    def integer(self, label: str, least: int, most: int) -> int:
+        """A whole number from least to most, both included."""
+        offset = self._pick(label, most - least)
+        self.recipe.append(offset)
+        return least + offset
+
+    def choice(self, label: str, options: Sequence[T]) -> T:
+        """One of the options, the simplest first."""
+        return options[self.integer(label, 0, len(options) - 1)]
+
+    def numbers(self, label: str = "seed") -> np.random.Generator:
+        """Random numbers for a case's arrays."""
+        return np.random.default_rng(self.integer(label, 0, SEEDS - 1))
+
+
+def replayed(recipe: Sequence[int]) -> Draw:
+    """A draw that makes the choices of a recipe again.
+
+    Raises ValueError, while drawing, where the recipe is too short or a choice out of range.
+    """
+    left = iter(recipe)
+
+    def pick(label: str, most: int) -> int:
+        offset = next(left, -1)
+        if not 0 <= offset <= most:
+            raise ValueError(f"`case` must have a choice of 0 to {most} for {label}; "
+                             f"got {'none' if offset < 0 else offset}.")
+        return offset
+
+    return Draw(pick)
