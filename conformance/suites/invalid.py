@@ -20,8 +20,9 @@ from ..target import BackendTarget, Target
 
 NUMPY_TYPES = ("float64", "float32")
 FORM = re.compile(r"^`\w+` must .+; got .+\.$", re.DOTALL)
-operations: tuple[Callable[..., Case], ...] = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases,
-              stem_cases, partial(attention_cases, operation="relative_logits", extent=3))
+operations: tuple[Callable[..., Case], ...] = (
+    partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases, stem_cases,
+    partial(attention_cases, operation="relative_logits", extent=3))
 
 
 def refused_alike(case: Case, target: Target) -> float:

@@ -108,7 +108,8 @@ def empty_batches_give_empty_results(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
-laid_out: tuple[Callable[..., Case], ...] = (partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases)
+laid_out: tuple[Callable[..., Case], ...] = (
+    partial(attention_cases, extent=3), partial(layer_cases, extent=3), mixture_cases)
 
 
 def _layouts(draw: Draw, dtype: str) -> Case:
