@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?=
 
-.PHONY: demo test test-random lint clauses clean
+.PHONY: demo test test-random lint clauses report-check clean
 
 demo: $(READY)
 	$(BIN)/sasakit demo $(IMAGE)
@@ -21,6 +21,10 @@ test-random: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/mypy .types/sasakit
+
+# A generated page in a headless Chromium, where one is installed; screenshots go to build/report.
+report-check: $(READY)
+	$(BIN)/python tests/browser/report_check.py build/report
 
 # The clauses that the package ships, from the text.
 clauses: $(READY)

@@ -95,6 +95,20 @@ def call(backend: Backend, case: Case, arrays: Arrays) -> Any:
             return getattr(backend, case.operation)(*given.values(), options=options)
 
 
+def call_vjp(backend: Any, case: Case, arrays: Arrays, upstream: Any) -> dict[str, Any]:
+    """Run the gradients of the case's operation, `<operation>_vjp`, on a backend's own arrays."""
+    given: dict[str, Any] = dict(arrays)
+    vjp = getattr(backend, f"{case.operation}_vjp")
+    match case.operation:
+        case "value_mixture" | "average_pool":
+            return vjp(upstream, *given.values())
+        case "attention_layer" | "stem":
+            first = given.pop("x" if case.operation == "attention_layer" else "images")
+            return vjp(upstream, first, given, options=case.options)
+        case _:
+            return vjp(upstream, *given.values(), options=case.options)
+
+
 def expect(case: Case, profile: Profile) -> Expected:
     """The reference's value and its budget, for every operation but "network".
 

@@ -1,6 +1,6 @@
 """Error bounds of attention: logits, softmax and mixture, window by window and block by block."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -23,12 +23,20 @@ def mixture_of_slots(q: Estimate, k: Estimate | None, v: Estimate, r: Estimate |
     q (batch, heads, queries, depth); k, v (batch, heads, slots, depth), r too or without batch
     inside (slots,): whether a slot takes part. Returns (batch, heads, queries, depth).
     """
-    content, position = scales
-    depth, slots = q.value.shape[-1], v.value.shape[-2]
-    s = np.zeros((*q.value.shape[:3], slots))
+    return mixture_of_shares(*shares_of_slots(q, k, r, inside, scales, profile), v, profile)
+
+
+def shares_of_slots(q: Estimate, k: Estimate | None, r: Estimate | None, inside: Array,
+                    scales: tuple[float, float], profile: Profile) -> tuple[Array, Array]:
+    """(batch, heads, queries, slots) twice: probabilities, and each exponential's relative error.
+
+    Arguments as for `mixture_of_slots`.
+    """
+    depth = q.value.shape[-1]
+    s = np.zeros((*q.value.shape[:3], len(inside)))
     magnitude, carried = s.copy(), s.copy()
     inputs = [q.value]
-    for scale, other in ((content, k), (position, r)):
+    for scale, other in zip(scales, (k, r), strict=True):
         if other is not None:
             s = s + scale * (q.value @ np.swapaxes(other.value, -1, -2))
             most, error = (np.swapaxes(_finite(x), -1, -2) for x in (other.most, other.error))
@@ -44,9 +52,7 @@ def mixture_of_slots(q: Estimate, k: Estimate | None, v: Estimate, r: Estimate |
     p = weights / weights.sum(axis=-1, keepdims=True)
     exponent = np.where(inside, e + profile.u * np.abs(t) + profile.exp_ulps * profile.u, 0.0)
     # A probability that is zero even here has no error but the last term's, eta.
-    h = np.where(p > 0, np.expm1(np.minimum(exponent, _MOST)), 0.0)
-    o = p @ v.value
-    return Estimate(o, _mixture_error(p, h, o, v, slots, profile))
+    return p, np.where(p > 0, np.expm1(np.minimum(exponent, _MOST)), 0.0)
 
 
 def _finite(array: Array) -> Array:
@@ -54,9 +60,13 @@ def _finite(array: Array) -> Array:
     return np.where(np.isfinite(array), array, 0.0)
 
 
-def _mixture_error(p: Array, h: Array, o: Array, v: Estimate, slots: int,
-                   profile: Profile) -> Array:
-    """The budget's B, SPEC NUM-2, with the values' own errors carried along."""
+def mixture_of_shares(p: Array, h: Array, v: Estimate, profile: Profile) -> Estimate:
+    """The sum of p v; its error is the budget's B, SPEC NUM-2, with the values' own carried along.
+
+    p, h (batch, heads, queries, slots) as `shares_of_slots` gives them
+    """
+    slots = p.shape[-1]
+    o = p @ v.value
     apart = np.abs(v.value[..., None, :, :] - o[..., :, None, :])
     spread = np.einsum("...qs,...qsd->...qd", p * h, _finite(apart))
     grown = 1 + h.max(axis=-1, keepdims=True)
@@ -64,37 +74,49 @@ def _mixture_error(p: Array, h: Array, o: Array, v: Estimate, slots: int,
     rounding = relative * (p @ np.abs(v.value))
     carried = (p * (1 + h)) @ v.error
     least = slots * profile.eta * _finite(np.abs(v.value)).max(axis=-2)[..., None, :]
-    return grown * spread + rounding + carried + least
+    return Estimate(o, grown * spread + rounding + carried + least)
 
 
 def local_attention(query: Estimate, key: Estimate | None, value: Estimate, rel_row: Array | None,
                     rel_col: Array | None, options: AttentionOptions,
                     profile: Profile) -> Estimate:
     """Bounds of `local_attention`, shapes as there."""
-    batch, height, width, heads, depth = query.value.shape
+    scales = (options.scale, options.scale if options.scale_terms == "both" else 1.0)
+    out = [np.empty_like(value.value) for _ in range(2)]
     key = key if options.content else None
+    for (i, j), slots in window_arguments(query, key, value, rel_row, rel_col, options, profile):
+        here = mixture_of_slots(*slots, scales, profile)
+        out[0][:, i, j], out[1][:, i, j] = here.value[:, :, 0], here.error[:, :, 0]
+    return Estimate(out[0], out[1])
+
+
+Slots = tuple[Estimate, Estimate | None, Estimate, Estimate | None, Array]
+
+
+def window_arguments(query: Estimate, key: Estimate | None, value: Estimate,
+                     rel_row: Array | None, rel_col: Array | None, options: AttentionOptions,
+                     profile: Profile) -> Iterator[tuple[tuple[int, int], Slots]]:
+    """Every pixel (i, j), with q, k, v, r and inside of its window for `mixture_of_slots`.
+
+    key  None when content is off
+    """
+    height, width, heads, depth = query.value.shape[1:]
     absolute = None
     if options.position == "absolute":
         absolute = _absolute(query.value.shape, key, options, profile)
-    scales = (options.scale, options.scale if options.scale_terms == "both" else 1.0)
-    out = [np.empty((batch, height, width, heads, depth)) for _ in range(2)]
-    for i in range(height):
+    for i, j in np.ndindex(height, width):
         rows = window_positions(i, height, options)
-        for j in range(width):
-            cols = window_positions(j, width, options)
-            r = None if absolute is None else _window(absolute, rows, cols)
-            if rel_row is not None and rel_col is not None:
-                slots = (table_slots(i, rows, options), table_slots(j, cols, options))
-                r = exact(relative_embedding(rel_row, rel_col, *slots, heads, depth, options)
-                          .reshape(heads, -1, depth))
-            seen = inside_image(rows, height)[:, None] & inside_image(cols, width)
-            inside = (seen | (options.padding != "exclude")).reshape(-1)
-            here = mixture_of_slots(
-                Estimate(query.value[:, i, j][:, :, None], query.error[:, i, j][:, :, None]),
-                None if key is None else _window(key, rows, cols), _window(value, rows, cols),
-                r, inside, scales, profile)
-            out[0][:, i, j], out[1][:, i, j] = here.value[:, :, 0], here.error[:, :, 0]
-    return Estimate(out[0], out[1])
+        cols = window_positions(j, width, options)
+        r = None if absolute is None else _window(absolute, rows, cols)
+        if rel_row is not None and rel_col is not None:
+            slots = (table_slots(i, rows, options), table_slots(j, cols, options))
+            r = exact(relative_embedding(rel_row, rel_col, *slots, heads, depth, options)
+                      .reshape(heads, -1, depth))
+        seen = inside_image(rows, height)[:, None] & inside_image(cols, width)
+        inside = (seen | (options.padding != "exclude")).reshape(-1)
+        own = Estimate(query.value[:, i, j][:, :, None], query.error[:, i, j][:, :, None])
+        yield (i, j), (own, None if key is None else _window(key, rows, cols),
+                       _window(value, rows, cols), r, inside)
 
 
 def _window(x: Estimate, rows: Array, cols: Array) -> Estimate:
@@ -126,15 +148,16 @@ def _absolute(shape: tuple[int, ...], key: Estimate | None, options: AttentionOp
 def attention_layer(x: Estimate, weights: Mapping[str, Array], options: AttentionOptions,
                     profile: Profile) -> Estimate:
     """Bounds of `attention_layer`, shapes as there."""
-    query = _project(x, weights["w_query"], options, profile)
-    key = _project(x, weights["w_key"], options, profile) if options.content else None
-    value = _project(x, weights["w_value"], options, profile)
+    query = project(x, weights["w_query"], options, profile)
+    key = project(x, weights["w_key"], options, profile) if options.content else None
+    value = project(x, weights["w_value"], options, profile)
     y = local_attention(query, key, value, weights.get("rel_row"), weights.get("rel_col"),
                         options, profile)
     return stored(join_heads(y), profile)
 
 
-def _project(x: Estimate, w: Array, options: AttentionOptions, profile: Profile) -> Estimate:
+def project(x: Estimate, w: Array, options: AttentionOptions, profile: Profile) -> Estimate:
+    """Bounds of x W, cut into heads."""
     if options.projection == "per_head":
         groups = x.value.shape[-1] // options.heads
         parts = [dense(Estimate(x.value[..., n * groups:(n + 1) * groups],

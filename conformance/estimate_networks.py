@@ -19,12 +19,8 @@ def value_mixture(x: Estimate, w: Array, emb_row: Array, emb_col: Array, nu: Arr
                   profile: Profile) -> Estimate:
     """Bounds of `value_mixture`, shapes as there; weights or outputs may be mixed."""
     p = mixture_weights(emb_row, emb_col, nu)
-    magnitude = (np.abs(emb_row)[:, None] + np.abs(emb_col)) @ np.abs(nu).T
-    s = (emb_row[:, None] + emb_col) @ nu.T
-    t = s - s.max(axis=-1, keepdims=True)
+    h = mixture_weight_errors(emb_row, emb_col, nu, profile)
     mixtures, channels_in = w.shape[:2]
-    e = gamma(nu.shape[1] + 1, profile.u) * magnitude
-    h = np.expm1(e + profile.u * np.abs(t) + profile.exp_ulps * profile.u)
     # Relative error of a probability: its own exponential's, the sum's, and the sum's roundings.
     relative = h + (p * h).sum(axis=-1, keepdims=True) + gamma(mixtures + 3, profile.u)
     grown = relative * (1 + relative) + gamma(channels_in + mixtures + 2, profile.u)
@@ -40,6 +36,15 @@ def value_mixture(x: Estimate, w: Array, emb_row: Array, emb_col: Array, nu: Arr
     return stored(Estimate(out[0], out[1]), profile)
 
 
+def mixture_weight_errors(emb_row: Array, emb_col: Array, nu: Array, profile: Profile) -> Array:
+    """(window_rows, window_cols, mixtures): relative error of each weight's exponential."""
+    magnitude = (np.abs(emb_row)[:, None] + np.abs(emb_col)) @ np.abs(nu).T
+    s = (emb_row[:, None] + emb_col) @ nu.T
+    t = s - s.max(axis=-1, keepdims=True)
+    e = gamma(nu.shape[1] + 1, profile.u) * magnitude
+    return np.expm1(e + profile.u * np.abs(t) + profile.exp_ulps * profile.u)
+
+
 def stem(images: Estimate, weights: Mapping[str, Array], options: StemOptions,
          profile: Profile) -> Estimate:
     """Bounds of `stem`, shapes as there."""
@@ -47,25 +52,31 @@ def stem(images: Estimate, weights: Mapping[str, Array], options: StemOptions,
         y = estimate.convolution(images, weights["w_conv"], profile, stride=2, before=3)
         y = estimate.relu(estimate.batch_norm(y, weights, profile))
         return Estimate(layers.overlapping_max_pool(y.value), layers.overlapping_max_pool(y.error))
-    w = weights["w_value"]
-    if options.kind == "mixture":
-        value = value_mixture(images, w, weights["emb_row"], weights["emb_col"], weights["nu"],
-                              profile)
-    elif options.kind == "conv_value":
-        before = AttentionOptions(extent=options.window).slots_before
-        value = estimate.convolution(images, w, profile, stride=1, before=before)
-    else:
-        value = dense(images, w, profile)
+    value = stem_values(images, weights, options, profile)
     query, key = (dense(images, weights[name], profile) for name in ("w_query", "w_key"))
-    y = _block_attention(split_heads(query, options.heads), split_heads(key, options.heads),
-                         split_heads(value, options.heads), options.window, profile)
+    y = block_attention(split_heads(query, options.heads), split_heads(key, options.heads),
+                        split_heads(value, options.heads), options.window, profile)
     y = estimate.batch_norm(stored(join_heads(y), profile), weights, profile)
     return Estimate(layers.block_max_pool(y.value, options.window),
                     layers.block_max_pool(y.error, options.window))
 
 
-def _block_attention(query: Estimate, key: Estimate, value: Estimate, window: int,
-                     profile: Profile) -> Estimate:
+def stem_values(images: Estimate, weights: Mapping[str, Array], options: StemOptions,
+                profile: Profile) -> Estimate:
+    """Bounds of an attention stem's values."""
+    w = weights["w_value"]
+    if options.kind == "mixture":
+        return value_mixture(images, w, weights["emb_row"], weights["emb_col"], weights["nu"],
+                             profile)
+    if options.kind == "conv_value":
+        before = AttentionOptions(extent=options.window).slots_before
+        return estimate.convolution(images, w, profile, stride=1, before=before)
+    return dense(images, w, profile)
+
+
+def block_attention(query: Estimate, key: Estimate, value: Estimate, window: int,
+                    profile: Profile) -> Estimate:
+    """Bounds of attention within blocks, (batch, height, width, heads, depth)."""
     out = [np.empty_like(value.value) for _ in range(2)]
     height, width = value.value.shape[1:3]
     for i in range(0, height, window):

@@ -4,6 +4,9 @@ A result passes if it is finite wherever the expected value is, not finite where
 nowhere further from it than its budget. rho is the worst distance in units of the budget.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +25,36 @@ class Expected:
 
     value: Array
     budget: Array
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One result that was compared, for those who look at it afterwards; as `measure` got it."""
+
+    name: str
+    actual: Array
+    want: Expected
+    judged: Array | None = None
+
+
+_watching: ContextVar[list[Comparison] | None] = ContextVar("watching", default=None)
+
+
+@contextmanager
+def watched() -> Iterator[list[Comparison]]:
+    """Every comparison made inside, in order; the last one is the one that was refused, if any."""
+    seen: list[Comparison] = []
+    token = _watching.set(seen)
+    try:
+        yield seen
+    finally:
+        _watching.reset(token)
+
+
+def _show(name: str, actual: Array, want: Expected, judged: Array | None) -> None:
+    seen = _watching.get()
+    if seen is not None:
+        seen.append(Comparison(name, actual, want, judged))
 
 
 def expected(value: Array, bound: Estimate | Array, profile: Profile) -> Expected:
@@ -44,6 +77,7 @@ def measure(name: str, actual: Array, want: Expected, judged: Array | None = Non
     judged  boolean, broadcastable to that shape: where to look; everywhere when None
     Raises Disagreement for a shape, a NaN or an infinity, or a rho above 1.
     """
+    _show(name, actual, want, judged)
     if actual.shape != want.value.shape:
         raise Disagreement(f"{name}: shape {actual.shape}; expected {want.value.shape}.")
     look = np.ones(actual.shape, bool) if judged is None else np.broadcast_to(judged, actual.shape)
@@ -56,9 +90,7 @@ def measure(name: str, actual: Array, want: Expected, judged: Array | None = Non
     compared = look & finite
     if not np.isfinite(want.budget[compared]).all():
         raise ValueError(f"`{name}` must be judged on cases that have a finite budget.")
-    with np.errstate(invalid="ignore"):
-        distance = np.abs(actual.astype(np.float64) - want.value)
-    rho = np.where(compared, distance / want.budget, 0.0)
+    rho = np.where(compared, element_rho(actual, want), 0.0)
     if rho.size == 0:
         return 0.0
     at = tuple(int(i) for i in np.unravel_index(np.argmax(rho), rho.shape))
@@ -69,8 +101,22 @@ def measure(name: str, actual: Array, want: Expected, judged: Array | None = Non
     return float(rho[at])
 
 
+def element_rho(actual: Array, want: Expected) -> Array:
+    """rho of every element of two results of one shape.
+
+    Infinite where only one is finite, or where a budget of zero is exceeded; 0 where neither is.
+    """
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        distance = np.abs(actual.astype(np.float64) - want.value)
+        rho = np.where(distance == 0, 0.0, distance / want.budget)
+    finite = np.isfinite(want.value)
+    rho = np.where(finite, rho, 0.0)
+    return np.where(finite == np.isfinite(actual), rho, np.inf)
+
+
 def same_bits(name: str, actual: Array, want: Array) -> None:
     """Refuse two results that are not the same bit by bit. Raises Disagreement."""
+    _show(name, actual, Expected(want, np.zeros(want.shape)), None)
     if actual.shape != want.shape or actual.tobytes() != want.tobytes():
         differs = "the shape" if actual.shape != want.shape else "the bits"
         raise Disagreement(f"{name}: {differs} of two results differ that must be the same.")

@@ -24,10 +24,11 @@ class NotApplicable(Exception):
 class Property:
     """One property of one clause.
 
-    cases   builds a case from drawn choices and a dtype
-    check   rho of one case; raises Disagreement, or NotApplicable
-    dtypes  the types it is asked in; None means all that the target takes
-    weight  how many operations its cases are spread over: it is asked so many times more cases
+    cases      builds a case from drawn choices and a dtype
+    check      rho of one case; raises Disagreement, or NotApplicable
+    dtypes     the types it is asked in; None means all that the target takes
+    weight     how many operations its cases are spread over: it is asked so many times more cases
+    gradients  whether it asks for gradients, which not every target offers
     """
 
     clause: str
@@ -36,16 +37,18 @@ class Property:
     check: Check
     dtypes: tuple[str, ...] | None = None
     weight: int = 1
+    gradients: bool = False
 
 
 PROPERTIES: list[Property] = []
 
 
-def clause(clause_id: str, cases: Cases,
-           dtypes: tuple[str, ...] | None = None, weight: int = 1) -> Callable[[Check], Check]:
+def clause(clause_id: str, cases: Cases, dtypes: tuple[str, ...] | None = None, weight: int = 1,
+           gradients: bool = False) -> Callable[[Check], Check]:
     """Register a check as a property of a clause, with the cases that it is asked."""
     def register(check: Check) -> Check:
-        PROPERTIES.append(Property(clause_id, check.__name__, cases, check, dtypes, weight))
+        PROPERTIES.append(Property(clause_id, check.__name__, cases, check, dtypes, weight,
+                                   gradients))
         return check
     return register
 

@@ -1,6 +1,6 @@
 """What is judged: an implementation behind an adapter that speaks NumPy and float64."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from sasakit.reference.contract.backend import Backend
 
-from .case import LAYOUTS, Case, call
+from .case import LAYOUTS, Case, call, call_vjp
 from .estimate import Array
 from .profiles import Profile, plain_profile
 
@@ -62,21 +62,20 @@ class BackendTarget:
 
     def native(self, case: Case) -> dict[str, Any]:
         """Arrays of the backend's kind, laid out in memory as the case asks."""
-        lay = LAYOUTS[case.layout]
-        arrays: dict[str, Any] = {}
-        for name, array in case.arrays.items():
-            carrier = "float32" if case.dtype == "bfloat16" else case.dtype
-            if array is None:
-                arrays[name] = None
-            elif name in case.types:
-                arrays[name] = self.backend.from_numpy(lay(array.astype(case.types[name])))
-            else:
-                arrays[name] = self.backend.from_numpy(lay(array.astype(carrier)), case.dtype)
-        return arrays
+        return native_arrays(case, self.backend.from_numpy)
 
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
         """The operation of the interface."""
         return call(self.backend, case, arrays)
+
+    @property
+    def has_gradients(self) -> bool:
+        """Whether the backend has gradients, `<operation>_vjp`."""
+        return hasattr(self.backend, "local_attention_vjp")
+
+    def gradients(self, case: Case, arrays: Mapping[str, Any], upstream: Any) -> dict[str, Any]:
+        """Gradients of the operation by argument, SPEC GRAD-1."""
+        return call_vjp(self.backend, case, arrays, upstream)
 
     def read(self, result: Any) -> Array:
         """NumPy array of the result."""
@@ -91,3 +90,18 @@ def backend_target(name: str, backend: Backend) -> BackendTarget:
     """Target for a backend by its name; torch also offers both half precisions."""
     halves = ("float16", "bfloat16") if name == "torch" else ()
     return BackendTarget(name, backend, ("float64", "float32", *halves))
+
+
+def native_arrays(case: Case, make: Callable[..., Any]) -> dict[str, Any]:
+    """The case's arrays as `make(array)` or `make(array, dtype)` gives them, laid out as asked."""
+    lay = LAYOUTS[case.layout]
+    carrier = "float32" if case.dtype == "bfloat16" else case.dtype
+    arrays: dict[str, Any] = {}
+    for name, array in case.arrays.items():
+        if array is None:
+            arrays[name] = None
+        elif name in case.types:
+            arrays[name] = make(lay(array.astype(case.types[name])))
+        else:
+            arrays[name] = make(lay(array.astype(carrier)), case.dtype)
+    return arrays

@@ -4,6 +4,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+from spec_gradients import gradient_examples
 
 from sasakit import reference
 from sasakit.conformance.network_layers import layer_names
@@ -276,6 +277,7 @@ def examples():
         "INV-6": [sum(name.startswith("w_") for name in layer_parameters(
             64, 64, AttentionOptions(content=content))) for content in (True, False)],
         "INV-7": [1],
+        **gradient_examples(),
     }
 
 

@@ -14,6 +14,7 @@ from sasakit.reference.contract.options import AttentionOptions, StemOptions
 from ..builders import attention_cases, layer_cases, mixture_cases, stem_cases
 from ..case import Case
 from ..draw import Draw
+from ..isolation.failure import TargetFailure
 from ..judge import Disagreement
 from ..property import NotApplicable, clause
 from ..target import BackendTarget, Target
@@ -31,18 +32,28 @@ def refused_alike(case: Case, target: Target) -> float:
     if want is None:
         raise NotApplicable
     got = _error(case, target)
-    if got is None or (type(got), str(got)) != (type(want), str(want)):
+    if got is None or _spell(got) != _spell(want):
         raise Disagreement(f"{case.operation}: {_spell(got)}; expected {_spell(want)}.")
     return 0.0
 
 
 def _spell(error: Exception | None) -> str:
-    return "no error" if error is None else f"{type(error).__name__}: {error}"
+    if isinstance(error, TargetFailure):
+        return str(error.raised or error)
+    if error is None:
+        return "no error"
+    kind = type(error)
+    module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
+    return f"{module}{kind.__qualname__}: {error}"
 
 
 def _error(case: Case, target: Target) -> Exception | None:
     try:
         target.call(case, target.native(case))
+    except TargetFailure as failure:
+        if failure.kind != "exception":
+            raise
+        return failure
     except Exception as error:
         return error
     return None
@@ -152,6 +163,9 @@ def errors_have_one_form(case: Case, target: Target) -> float:
     error = _error(case, target)
     if error is None:
         raise NotApplicable
-    if not isinstance(error, ValueError | TypeError) or not FORM.match(str(error)):
+    raised = error.raised if isinstance(error, TargetFailure) else None
+    is_kin = isinstance(error, ValueError | TypeError) if raised is None \
+        else bool({"ValueError", "TypeError"} & set(raised.bases))
+    if not is_kin or not FORM.match(str(error) if raised is None else raised.text):
         raise Disagreement(f"{case.operation}: {_spell(error)} is not of the form of INV-1.")
     return 0.0

@@ -19,11 +19,12 @@ def test_help_lists_every_command_without_importing_one():
     done = run("--help")
     assert done.exit_code == 0
     listed = [line.split()[0] for line in done.output.split("Commands:\n")[1].splitlines()]
-    assert listed == list(COMMANDS) == ["demo", "classify", "cost", "verify", "train", "backends"]
+    assert listed == list(COMMANDS) == [
+        "demo", "classify", "cost", "verify", "vectors", "train", "backends"]
 
 
 def test_version_names_the_package_and_the_specification():
-    assert run("--version").output == "sasakit 0.1.0, SPEC.md 0.1\n"
+    assert run("--version").output == "sasakit 0.1.0, SPEC.md 0.2\n"
 
 
 @pytest.mark.parametrize("name", ["cost", "classify", "backends", "demo"])

@@ -34,7 +34,24 @@ def test_json_has_one_object_for_each_target_and_clause():
     assert [(v["target"], v["clause"], v["verdict"]) for v in document["verdicts"]] == [
         (target, f"MIX-{n}", "pass") for target in ("reference", "numba") for n in (1, 2, 3)]
     assert set(document["verdicts"][0]) == {"target", "clause", "title", "cases", "rho", "verdict",
-                                            "failures"}
+                                            "reason", "failures"}
+
+
+def test_gradients_are_judged_when_asked_for():
+    result = verify("reference", "--clauses", "NET-11", "--gradients", "--profile", "brief",
+                    "--json")
+    verdicts = json.loads(result.stdout)["verdicts"]
+    assert result.exit_code == 0
+    assert [v["clause"] for v in verdicts] == ["NET-11", *(f"GRAD-{n}" for n in range(1, 11))]
+    assert {v["verdict"] for v in verdicts} == {"pass"}
+
+
+@pytest.mark.parametrize("given", [["--gradients"], ["--clauses", "GRAD-4"], [
+    "--case", "GRAD-10/averages_share_alike/float64/0.0.0.0.0.0.0"]])
+def test_a_backend_without_gradients_cannot_be_judged_by_them(given):
+    result = verify("numba", *given)
+    assert result.exit_code == 2
+    assert "`target` must offer gradients to be judged by them; got numba." in result.stderr
 
 
 def test_a_broken_backend_exits_1_and_names_the_clause(monkeypatch):

@@ -3,6 +3,7 @@
 import pytest
 
 from sasakit import reference
+from sasakit.accel import resolve_backend
 from sasakit.conformance import runner
 from sasakit.conformance.mutants import Mutant, mutated_reference
 from sasakit.conformance.target import BackendTarget, backend_target
@@ -35,6 +36,22 @@ def test_chapters_and_ids_are_chosen():
 def test_refuses(given, text):
     with pytest.raises(ValueError, match=text):
         runner.run_verification([REFERENCE], **given)
+
+
+def test_gradients_are_judged_when_asked_for_alone():
+    assert not {clause for clause in runner.chosen_clauses() if clause.startswith("GRAD")}
+    assert runner.chosen_clauses(["GRAD-10"]) == ["GRAD-10"]
+    assert runner.chosen_clauses(["PAD-1"], gradients=True) == [
+        "PAD-1", *(f"GRAD-{n}" for n in range(1, 11))]
+    [verdict] = runner.run_verification([REFERENCE], clauses=["GRAD-10"])
+    assert verdict.passed
+
+
+def test_a_target_without_gradients_is_named():
+    numba = backend_target("numba", resolve_backend("numba"))
+    for given in ({"clauses": ["GRAD-2"]}, {"clauses": ["PAD-1"], "gradients": True}):
+        with pytest.raises(ValueError, match=r"^`target` must offer gradients .*; got numba\.$"):
+            runner.run_verification([REFERENCE, numba], **given)
 
 
 def test_a_failure_names_property_place_and_smallest_case():

@@ -1,4 +1,7 @@
-"""Attention as one masked matrix over all pairs of pixels."""
+"""Attention as one masked matrix over all pairs of pixels.
+
+Each operation is its checks and an unchecked twin, which takes complex numbers too.
+"""
 
 import numpy as np
 
@@ -24,6 +27,10 @@ def head_tables(rel_row, rel_col, heads, depth, options):
 
 def relative_logits(query, rel_row, rel_col, *, options):
     checks.check_relative_logits(NUMPY, query, rel_row, rel_col, options)
+    return separable_logits(query, rel_row, rel_col, options)
+
+
+def separable_logits(query, rel_row, rel_col, options):
     _, height, width, heads, depth = query.shape
     row, col = head_tables(rel_row, rel_col, heads, depth, options)
     # All entries first, the window's slots after: a separable form.
@@ -41,6 +48,10 @@ def relative_logits(query, rel_row, rel_col, *, options):
 
 def local_attention(query, key, value, rel_row, rel_col, *, options):
     checks.check_local_attention(NUMPY, query, key, value, rel_row, rel_col, options)
+    return attend(query, key, value, rel_row, rel_col, options)
+
+
+def attend(query, key, value, rel_row, rel_col, options):
     _, height, width, heads, depth = query.shape
     (rows, sees_row, entry_row), (cols, sees_col, entry_col) = (
         axis_pairs(size, options) for size in (height, width))
@@ -95,8 +106,13 @@ def waves(rows, cols, depth, first_half):
 
 
 def attention_layer(x, weights, *, options):
-    sizes = checks.check_attention_layer(NUMPY, x, weights, options)
-    heads, depth = options.heads, sizes["depth"]
+    checks.check_attention_layer(NUMPY, x, weights, options)
+    return layer(x, weights, options)
+
+
+def layer(x, weights, options):
+    heads, w_value = options.heads, weights["w_value"]
+    depth = w_value.shape[-1] // (1 if options.projection == "per_head" else heads)
 
     def project(w):
         if options.projection == "per_head":
@@ -110,6 +126,6 @@ def attention_layer(x, weights, *, options):
         return np.einsum("bijc,cnd->bijnd", x, columns)
 
     key = project(weights["w_key"]) if options.content else None
-    y = local_attention(project(weights["w_query"]), key, project(weights["w_value"]),
-                        weights.get("rel_row"), weights.get("rel_col"), options=options)
+    y = attend(project(weights["w_query"]), key, project(w_value), weights.get("rel_row"),
+               weights.get("rel_col"), options)
     return y.reshape(*y.shape[:3], heads * depth)

@@ -39,6 +39,6 @@ def on_canvas(image, rows, cols):
 
 def masked_softmax(logits, mask):
     """Softmax over the last two axes where mask holds; zero elsewhere."""
-    top = np.where(mask, logits, -np.inf).max(axis=(-2, -1), keepdims=True)
+    top = np.where(mask, logits.real, -np.inf).max(axis=(-2, -1), keepdims=True)
     weights = np.where(mask, np.exp(np.where(mask, logits - top, 0)), 0)
     return weights / weights.sum(axis=(-2, -1), keepdims=True)

@@ -20,14 +20,22 @@ def tiles(x, rows, cols, fill):
 
 def average_pool(x):
     checks.check_pool(NUMPY, x)
+    return means(x)
+
+
+def means(x):
     counts = tiles(np.ones((1, *x.shape[1:3], 1), x.dtype), 2, 2, 0).sum(axis=(3, 4))
     return tiles(x, 2, 2, 0).sum(axis=(3, 4)) / counts
 
 
 def value_mixture(x, w_value, emb_row, emb_col, nu):
     checks.check_value_mixture(NUMPY, x, w_value, emb_row, emb_col, nu)
+    return mix(x, w_value, emb_row, emb_col, nu)
+
+
+def mix(x, w_value, emb_row, emb_col, nu):
     logits = np.einsum("re,me->rm", emb_row, nu)[:, None] + np.einsum("ce,me->cm", emb_col, nu)
-    weights = np.exp(logits - logits.max(axis=2, keepdims=True))
+    weights = np.exp(logits - logits.real.max(axis=2, keepdims=True))
     weights = weights / weights.sum(axis=2, keepdims=True)
     height, width = x.shape[1:3]
     repeats = (-(-height // len(emb_row)), -(-width // len(emb_col)), 1)
@@ -54,21 +62,33 @@ def folded(weights):
 
 def stem(images, weights, *, options):
     checks.check_stem(NUMPY, images, weights, options)
+    return run_stem(images, weights, options)
+
+
+def first_maximum(x):
+    """Maxima over the last two axes; of complex numbers, those with the largest real part."""
+    flat = x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
+    return np.take_along_axis(flat, flat.real.argmax(axis=-1)[..., None], axis=-1)[..., 0]
+
+
+def run_stem(images, weights, options):
     factor, shift = folded(weights)
     if options.kind == "conv":
-        y = np.maximum(convolve(images, weights["w_conv"] * factor, 2, 3) + shift, 0)
+        y = convolve(images, weights["w_conv"] * factor, 2, 3) + shift
+        y = np.where(y.real <= 0, 0, y)
         padded = np.pad(y, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=-np.inf)
-        return sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::2, ::2].max(axis=(4, 5))
+        return first_maximum(sliding_window_view(padded, (3, 3), axis=(1, 2))[:, ::2, ::2])
     window, heads = options.window, options.heads
     q, k = (np.einsum("bijc,co->bijo", images, weights[name]) for name in ("w_query", "w_key"))
     y = _blocks(q, k, _values(images, weights, options), window, heads)
-    return tiles(y * factor + shift, window, window, -np.inf).max(axis=(3, 4))
+    cut = tiles(y * factor + shift, window, window, -np.inf)
+    return first_maximum(np.moveaxis(cut, 5, 3))
 
 
 def _values(images, weights, options):
     w = weights["w_value"]
     if options.kind == "mixture":
-        return value_mixture(images, w, weights["emb_row"], weights["emb_col"], weights["nu"])
+        return mix(images, w, weights["emb_row"], weights["emb_col"], weights["nu"])
     if options.kind == "conv_value":
         return convolve(images, w, 1, options.window // 2)
     return np.einsum("bijc,co->bijo", images, w)

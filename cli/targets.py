@@ -1,0 +1,141 @@
+"""What `verify` judges: our backends in this process, everyone else's code in one of its own."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .output import Command
+
+if TYPE_CHECKING:
+    from sasakit.conformance.report import Report
+    from sasakit.conformance.runner import Verdict
+    from sasakit.conformance.target import Target
+
+EXIT_DEVIATES = 1
+EXIT_NOT_JUDGED = 2
+WORDS = {0: "conform", EXIT_DEVIATES: "deviate", EXIT_NOT_JUDGED: "could not be judged"}
+# file.py, file.py:name, package.module, module:name; a backend's name has none of these marks.
+FOREIGN = re.compile(r"[:./]")
+
+
+def foreign_options(command: Command) -> Command:
+    """Give a command the options of foreign targets, passed as `process` and so on."""
+    for option in (
+            click.option("--memory-limit", type=click.FloatRange(min=0), default=8.0,
+                         metavar="GIB", show_default=True,
+                         help="Memory that foreign code may use; 0 for no limit."),
+            click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=20.0,
+                         metavar="SECONDS", show_default=True,
+                         help="Time that foreign code may take for one case."),
+            click.option("--arg", metavar="NAME=VALUE", multiple=True,
+                         help="An argument of a torch module's constructor, where its name does "
+                              "not say it; VALUE may be {channels_in}, {channels_out}, "
+                              "{channels}, {heads}, {depth}, {extent}, {padding}."),
+            click.option("--operation", metavar="NAME",
+                         help="Which operation a TARGET that is one function is, where its own "
+                              "name does not say it."),
+            click.option("--process", metavar="COMMAND", multiple=True,
+                         help="Judge a process that speaks JSON lines (docs/process-door.md).")):
+        command = option(command)
+    return command
+
+
+def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: str | None = None,
+                 arg: Sequence[str] = (), time_limit: float = 20.0,
+                 memory_limit: float = 8.0) -> "list[Target]":
+    """Targets by what the command line calls them.
+
+    names  backends, or Python code as file.py:name, package.module:name, package.module
+    Raises ValueError for a backend that is unknown, or an `operation` for nothing.
+    """
+    from sasakit.accel import resolve_backend
+    from sasakit.conformance.isolation.child import Limits
+    from sasakit.conformance.isolation.target import IsolatedTarget
+    from sasakit.conformance.target import backend_target
+    limits = Limits(seconds=time_limit, memory=int(memory_limit * 2**30))
+    names = list(dict.fromkeys(names))
+    foreign = [name for name in names if FOREIGN.search(name)]
+    if operation is not None and not foreign:
+        raise ValueError("`--operation` must come with a target of foreign Python code; got none.")
+    arguments = _read_arguments(arg, foreign)
+    targets: list[Target] = []
+    for name in names:
+        described = {"door": "python", "spec": name, "operation": operation,
+                     "arguments": arguments}
+        targets.append(IsolatedTarget(name, described, limits) if name in foreign
+                       else backend_target(name, resolve_backend(name)))
+    targets += [IsolatedTarget(command, {"door": "process", "command": command}, limits)
+                for command in dict.fromkeys(process)]
+    return targets
+
+
+def _read_arguments(given: Sequence[str], foreign: Sequence[str]) -> dict[str, str]:
+    if given and not foreign:
+        raise ValueError("`--arg` must come with a target of foreign Python code; got none.")
+    arguments = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name.isidentifier():
+            raise ValueError(f"`--arg` must be NAME=VALUE; got {text!r}.")
+        arguments[name] = value
+    return arguments
+
+
+def exit_status(reports: "Sequence[Report]") -> int:
+    """0 conforms, 1 deviates, 2 when some target could not be judged."""
+    outcomes = {report.outcome for report in reports}
+    if "deviates" in outcomes:
+        return EXIT_DEVIATES
+    return EXIT_NOT_JUDGED if "not judged" in outcomes else 0
+
+
+def word_of(verdict: "Verdict") -> str:
+    """One word for a row, which are two where nothing was judged."""
+    from sasakit.conformance.reports.summary import status_of
+    return status_of(verdict)
+
+
+def summary(verdicts: "Sequence[Verdict]") -> str:
+    """The closing line."""
+    words = [word_of(verdict) for verdict in verdicts]
+    names = list(dict.fromkeys(verdict.target for verdict in verdicts))
+    from sasakit.conformance.reports.summary import reports_of
+    ending = WORDS[exit_status(reports_of(verdicts))]
+    if len(names) == 1 and not ending.startswith("could"):
+        ending += "s"
+    skipped = f", {words.count('not judged')} not judged" if "not judged" in words else ""
+    return (f"{words.count('pass')} clauses passed, {words.count('fail')} failed{skipped}: "
+            f"{', '.join(names)} {ending}.")
+
+
+class Rows:
+    """Prints a row for each verdict as it comes."""
+
+    def __init__(self, targets: "Sequence[Any]") -> None:
+        self._width = max(10, *(len(target.name) + 2 for target in targets))
+        self._told: set[tuple[str, str | None]] = set()
+        click.echo(f"{'target':<{self._width}}{'clause':<9}{'cases':>6}{'worst rho':>11}  verdict")
+
+    def __call__(self, verdict: "Verdict") -> None:
+        """One row, and what there is to say of it; a reason is given once for each target."""
+        from sasakit.conformance.reports.summary import visible, why_not
+        word = word_of(verdict)
+        click.echo(f"{verdict.target:<{self._width}}{verdict.clause:<9}{verdict.cases:>6}"
+                   f"{verdict.rho:>11.3g}  {'FAIL' if word == 'fail' else word}")
+        told = [str(failure) for failure in verdict.failures]
+        if verdict.reason is not None and (verdict.target, verdict.reason) not in self._told:
+            self._told.add((verdict.target, verdict.reason))
+            told.append(verdict.reason)
+        if word == "fail" and not told:
+            told.append(why_not(verdict))
+        for line in "\n".join(told).splitlines():
+            # Foreign code must not write on the terminal: it could erase its own verdict.
+            click.echo(f"    {visible(line)}")
+
+
+def close_targets(targets: "Sequence[Any]") -> None:
+    """End the processes of those that have one."""
+    for target in targets:
+        getattr(target, "close", lambda: None)()

@@ -1,0 +1,1 @@
+"""What an implementation computes instead: the equation with named differences, by stages."""

@@ -1,0 +1,236 @@
+"""The layer under any reading of it, for whole images at once, in float64.
+
+Shapes: x (batch, height, width, channels); projected arrays (batch, height, width, channels_out);
+windows (batch, height, width, rows, cols, channels_out). Small images only: every window is
+gathered. This is no definition; the reference is, and a test holds this to it where they meet.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..estimate import Array
+from .choices import Choices
+
+
+@dataclass
+class LayerWeights:
+    """A layer's weights by role; rows are output channels.
+
+    query, key, value    (channels_out, channels_in); key None without content
+    biases               by role, (channels_out,)
+    row, col             tables, (entries, channels), or (heads, entries, channels)
+    grid                 (entries, entries, channels), instead of row and col; (.., heads) as a bias
+    out, out_bias        (channels, channels_out) after everything; None where there is none
+    """
+
+    query: Array
+    key: Array | None
+    value: Array
+    biases: dict[str, Array] = field(default_factory=dict)
+    row: Array | None = None
+    col: Array | None = None
+    grid: Array | None = None
+    out: Array | None = None
+    out_bias: Array | None = None
+
+
+def window_of(size: int, extent: int, before: int | None, choices: Choices) -> tuple[Array, Array]:
+    """Positions (size, extent) that each query sees along one axis, and those inside the image.
+
+    Positions outside are moved to where the padding takes its pixel from.
+    """
+    if before is None:
+        before = extent // 2 if extent % 2 == 0 else (extent - 1) // 2
+    start = np.arange(size) - before * choices.dilation
+    if choices.padding == "shift":
+        start = np.clip(start, 0, size - extent)
+    at = start[:, None] + np.arange(extent) * choices.dilation
+    inside = (at >= 0) & (at < size)
+    if choices.padding == "wrap":
+        return at % size, np.ones_like(inside)
+    if choices.padding == "reflect":
+        mirrored = np.abs(at)
+        mirrored = np.where(mirrored >= size, 2 * (size - 1) - mirrored, mirrored)
+        return np.clip(mirrored, 0, size - 1), np.ones_like(inside)
+    if choices.padding == "edge":
+        return np.clip(at, 0, size - 1), np.ones_like(inside)
+    return np.clip(at, 0, size - 1), inside
+
+
+def windows(image: Array, extent: int, choices: Choices,
+            outside: Array | None = None) -> tuple[Array, Array, tuple[Array, Array]]:
+    """Every query's window of an image, which slots are inside, and the offsets of the slots.
+
+    outside  (channels,) what stands at a slot outside; zero when None
+    """
+    height, width = image.shape[1:3]
+    rows, rows_in = window_of(height, extent, choices.before_row, choices)
+    cols, cols_in = window_of(width, extent, choices.before_col, choices)
+    seen = image[:, rows][:, :, :, cols].swapaxes(2, 3)
+    inside = rows_in[:, None, :, None] & cols_in[None, :, None, :]
+    if not inside.all():
+        seen = seen.copy()
+        seen[:, ~inside] = 0.0 if outside is None else outside
+    offsets = (rows - np.arange(height)[:, None], cols - np.arange(width)[:, None])
+    return seen, inside, offsets
+
+
+# A reading that is not the module's may well overflow; then it is not finite and does not match.
+@np.errstate(invalid="ignore", over="ignore")
+def variant_layer(x: Array, weights: LayerWeights, heads: int, extent: int,
+                  choices: Choices) -> Array:
+    """(batch, rows, cols, channels): the layer of these weights under this reading."""
+    zero = np.zeros(weights.value.shape[0])
+    bias = {role: weights.biases.get(role, zero) for role in ("query", "key", "value")}
+    query = x @ weights.query.T + bias["query"]
+    value = x @ weights.value.T + bias["value"]
+    key = None if weights.key is None or not choices.content else x @ weights.key.T + bias["key"]
+    if choices.swapped and key is not None:
+        query, key = key, query
+    outside = {role: bias[role] if choices.pad_input else None for role in bias}
+    y = variant_core(query, key, value, weights, heads, extent, choices, outside)
+    if weights.out is not None:
+        y = y @ weights.out.T
+    if weights.out_bias is not None:
+        y = y + weights.out_bias
+    return y[:, ::choices.stride, ::choices.stride]
+
+
+def variant_core(query: Array, key: Array | None, value: Array, weights: LayerWeights, heads: int,
+                 extent: int, choices: Choices, outside: dict[str, Array | None]) -> Array:
+    """(batch, height, width, channels): attention without projections."""
+    channels = query.shape[-1]
+    groups = head_groups(channels, heads, choices.heads)
+    v, inside, offsets = windows(value, extent, choices, outside.get("value"))
+    r = embedding(weights, heads, extent, channels, choices, offsets)
+    logits = np.zeros((*v.shape[:5], len(groups)))
+    meets = per_group(query, groups)
+    if key is not None:
+        k = windows(key, extent, choices, outside.get("key"))[0]
+        logits = logits + choices.content_scale * group_sums(query[:, :, :, None, None] * k, meets)
+    if r is not None and choices.arrangement == "slot_bias":
+        logits = logits + per_head_map(r, heads, groups)
+    elif r is not None and choices.term in ("logit", "both"):
+        joined = query[:, :, :, None, None] * r
+        if choices.inside_only:
+            joined = joined * inside[..., None]
+        logits = logits + choices.relative_scale * group_sums(joined, meets)
+    if choices.padding == "exclude":
+        logits = np.where(inside[..., None], logits, -np.inf)
+    if r is not None and choices.term in ("value", "both"):
+        v = v + r
+    p = normalize(logits, choices.softmax)
+    y = np.einsum("bijrcg,gd,bijrcd->bijd", p, meets, v, optimize=True)
+    return reordered(y, heads, choices.order)
+
+
+def head_groups(channels: int, heads: int, form: str) -> list[Array]:
+    """Channels of every group that shares one map."""
+    every = np.arange(channels)
+    if form == "channel":
+        return [every[n:n + 1] for n in range(channels)]
+    if form == "one":
+        return [every]
+    if form == "interleaved":
+        return [every[n::heads] for n in range(heads)]
+    return list(every.reshape(heads, -1))
+
+
+def per_group(query: Array, groups: list[Array]) -> Array:
+    """(groups, channels): one where the channel belongs to the group."""
+    meets = np.zeros((len(groups), query.shape[-1]))
+    for number, members in enumerate(groups):
+        meets[number, members] = 1.0
+    return meets
+
+
+def group_sums(products: Array, meets: Array) -> Array:
+    """Sums over each group's channels."""
+    return products @ meets.T
+
+
+def per_head_map(bias: Array, heads: int, groups: list[Array]) -> Array:
+    """A (height, width, rows, cols, heads) bias for every group; groups that are no heads share."""
+    if bias.shape[-1] == len(groups):
+        return bias
+    return np.repeat(bias, max(len(groups) // bias.shape[-1], 1), axis=-1)[..., :len(groups)]
+
+
+def normalize(logits: Array, softmax: str) -> Array:
+    """Probabilities of (batch, height, width, rows, cols, groups)."""
+    if softmax == "none":
+        return logits
+    axes = {"window": (3, 4), "row": (4,), "column": (3,), "heads": (5,)}[softmax]
+    top = logits.max(axis=axes, keepdims=True)
+    weights = np.exp(logits - np.where(np.isfinite(top), top, 0.0))
+    return weights / np.maximum(weights.sum(axis=axes, keepdims=True), 1e-300)
+
+
+def reordered(y: Array, heads: int, order: str) -> Array:
+    """Output channels from value channels."""
+    if order == "contiguous":
+        return y
+    shape = (*y.shape[:-1], heads, -1) if order == "interleaved" else (*y.shape[:-1], -1, heads)
+    return y.reshape(shape).swapaxes(-1, -2).reshape(y.shape)
+
+
+def embedding(weights: LayerWeights, heads: int, extent: int, channels: int, choices: Choices,
+              offsets: tuple[Array, Array]) -> Array | None:
+    """(height, width, rows, cols, channels): r of every slot of every window."""
+    if choices.arrangement == "none":
+        return None
+    tables = weights.grid if weights.grid is not None else weights.row
+    if tables is None:
+        raise ValueError(f"`arrangement` must be none without tables; got {choices.arrangement}.")
+    entries = tables.shape[0 if weights.grid is not None or tables.ndim == 2 else 1]
+    slots = tuple(_entries(offset, extent, entries, direction, before, choices)
+                  for offset, direction, before in zip(
+                      offsets, (choices.row, choices.column),
+                      (choices.before_row, choices.before_col), strict=True))
+    if weights.grid is not None:
+        return weights.grid[slots[0][:, None, :, None], slots[1][None, :, None, :]]
+    row, col = _wide_tables(weights, heads, channels, choices)
+    return row[slots[0]][:, None, :, None] + col[slots[1]][None, :, None, :]
+
+
+def _entries(offset: Array, extent: int, entries: int, direction: str, before: int | None,
+             choices: Choices) -> Array:
+    """(size, extent): the table's entry of every slot."""
+    if entries == extent:
+        slots = np.broadcast_to(np.arange(extent), offset.shape)
+    else:
+        # True offsets; as clipped positions outside still carry theirs, recompute from the slots.
+        slots = offset + (entries - 1) // 2
+        if choices.padding != "shift":
+            own = before if before is not None else \
+                (extent // 2 if extent % 2 == 0 else (extent - 1) // 2)
+            slots = np.broadcast_to(np.arange(extent) - own + (entries - 1) // 2, offset.shape)
+    return entries - 1 - slots if direction == "descending" else slots
+
+
+def _wide_tables(weights: LayerWeights, heads: int, channels: int,
+                 choices: Choices) -> tuple[Array, Array]:
+    """(entries, channels) of rows and of columns, zero where the other half stands."""
+    row, col, depth = weights.row, weights.col, channels // heads
+    if row is None or col is None:
+        raise ValueError("`row` must be given with its column table; got none.")
+    if choices.arrangement in ("full_sum", "full_sum_layer"):
+        if choices.arrangement == "full_sum":
+            return np.tile(row, (1, heads)), np.tile(col, (1, heads))
+        return row, col
+    if choices.arrangement == "layer_halves":
+        return _joined(row, col, choices.first_half)
+    if row.ndim == 2:
+        wide = _joined(row, col, choices.first_half)
+        return np.tile(wide[0], (1, heads)), np.tile(wide[1], (1, heads))
+    first, second = (table.swapaxes(0, 1).reshape(table.shape[1], heads * depth)
+                     for table in _joined(row, col, choices.first_half))
+    return first, second
+
+
+def _joined(row: Array, col: Array, first_half: str) -> tuple[Array, Array]:
+    nothing = np.zeros_like(row)
+    if first_half == "row":
+        return np.concatenate([row, nothing], -1), np.concatenate([nothing, col], -1)
+    return np.concatenate([nothing, row], -1), np.concatenate([col, nothing], -1)

@@ -1,0 +1,181 @@
+"""A target that lives in a child process: the kit keeps the cases, the child only computes."""
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..case import Case
+from ..estimate import Array
+from ..offer import NAMED_RESULTS, Offer, read_offer
+from ..profiles import Profile
+from ..target import native_arrays
+from .child import Child, Limits
+from .failure import TargetFailure, read_failure
+from .frames import decode_arrays, encode_case
+
+# A result is no larger than so many times its inputs: extent * extent logits for a query.
+MOST_GROWTH = 64
+LEAST_ROOM = 1 << 20
+# What a child may tell of and be asked again.
+GOES_ON = ("exception", "bad answer")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One result as the child gave it: its numbers, and the dtype that it says they have."""
+
+    array: Array
+    dtype: str
+
+
+class IsolatedTarget:
+    """Runs every case in a child process; whatever happens there is a TargetFailure here.
+
+    description  what `doors.load_described` takes, in JSON's types
+    """
+
+    def __init__(self, name: str, description: Mapping[str, Any],
+                 limits: Limits | None = None) -> None:
+        self.name = name
+        self._description = description
+        self._limits = limits or Limits()
+        self._child: Child | None = None
+        self._offer: Offer | None = None
+        self._given_up: str | None = None
+        self._lost = 0
+        self._asked = 0
+
+    def __enter__(self) -> "IsolatedTarget":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child, if one runs."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    @property
+    def trouble(self) -> str | None:
+        """Why it cannot be judged, or not any more; None while it can. Starts the child."""
+        if self._offer is None and self._given_up is None:
+            try:
+                self._running()
+            except TargetFailure as failure:
+                self._given_up = str(failure)
+        return self._given_up
+
+    @property
+    def offer(self) -> Offer:
+        """What it offers. Raises TargetFailure where it cannot be started."""
+        trouble = self.trouble
+        if self._offer is None:
+            raise TargetFailure("crash", f"{trouble}")
+        return self._offer
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """Types of the arrays that it takes."""
+        return tuple(self.offer.profiles)
+
+    def profile(self, dtype: str) -> Profile:
+        """How it says that it rounds."""
+        return self.offer.profiles[dtype]
+
+    def native(self, case: Case) -> dict[str, Any]:
+        """The case's arrays; the child makes its own, laid out as the case asks."""
+        return native_arrays(case, lambda array, dtype=None: array.copy())
+
+    def read(self, result: Any) -> Array:
+        """The numbers of a result, or an input as it is."""
+        return result.array if isinstance(result, Answer) else np.asarray(result)
+
+    def result_dtype(self, result: Any) -> str:
+        """The dtype that the result had in the child."""
+        return result.dtype if isinstance(result, Answer) else str(result.dtype)
+
+    def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
+        """Ask the child; an input that it changed is changed in `arrays` too."""
+        child = self._running()
+        self._asked += 1
+        frame = encode_case(case, self._asked)
+        most = LEAST_ROOM + MOST_GROWTH * len(frame)
+        try:
+            header, data = child.ask(frame, self._limits.seconds, most, f"in {case.operation}")
+            if header.get("id") != self._asked:
+                raise TargetFailure("bad answer", "an answer to another case, "
+                                                  f"in {case.operation}.")
+        except TargetFailure as failure:
+            self._lose(failure)
+            raise
+        if "failure" in header:
+            told = read_failure(header["failure"])
+            if told.kind not in GOES_ON:
+                told.text += child.last_output()
+                self._lose(told)
+            raise told
+        return _results(case, header, decode_arrays(header, data), arrays)
+
+    def _running(self) -> Child:
+        if self._given_up is not None:
+            raise TargetFailure("crash", self._given_up)
+        if self._child is None:
+            child = Child(self._description, self._limits)
+            weakref.finalize(self, child.end)
+            hello = child.hello()
+            failure = read_failure(hello["failure"]) if "failure" in hello else None
+            if failure is None:
+                try:
+                    self._offer = read_offer(hello)
+                except (ValueError, TypeError) as error:
+                    failure = TargetFailure("bad answer", str(error))
+            if failure is not None:
+                child.end()
+                raise failure
+            self._child = child
+        return self._child
+
+    def _lose(self, failure: TargetFailure) -> None:
+        self.close()
+        failure.lost = True
+        self._lost += 1
+        if self._lost > self._limits.restarts:
+            self._given_up = f"given up after {self._lost} failures, the last: {failure}"
+
+
+def _results(case: Case, header: Mapping[str, Any], decoded: list[Array | None],
+             arrays: Mapping[str, Any]) -> Any:
+    """The results of a reply, checked; the inputs that changed are written back."""
+    match header:
+        case {"names": names, "dtypes": [*dtypes], "changed": [*changed]} if (
+                (names is None and len(dtypes) == 1)
+                or (isinstance(names, list) and len(names) == len(dtypes))):
+            wanted = len(dtypes) + len(changed)
+        case _:
+            wanted = -1
+    whole = [array for array in decoded if array is not None]
+    if wanted != len(whole) or len(whole) != len(decoded) or not all(map(_fits, whole, dtypes)):
+        raise TargetFailure("bad answer", f"the reply has no form that is known, "
+                                          f"in {case.operation}.")
+    for name, after in zip(changed, whole[len(dtypes):], strict=True):
+        if isinstance(name, str) and arrays.get(name) is not None \
+                and arrays[name].shape == after.shape:
+            arrays[name][...] = after
+    answers = list(map(Answer, whole, dtypes))
+    named = case.operation in NAMED_RESULTS
+    if named != (names is not None):
+        raise TargetFailure("bad answer", f"{case.operation} returned "
+                                          f"{'no ' if named else ''}results by name.")
+    return dict(zip(map(str, names), answers, strict=False)) if named else answers[0]
+
+
+def _fits(array: Array, dtype: object) -> bool:
+    """Whether an array may have been sent for a result of this dtype."""
+    return dtype == array.dtype.name or (dtype == "bfloat16" and array.dtype.name == "float32")
+
+

@@ -1,0 +1,180 @@
+"""What every report says, whatever its form: outcomes, statuses, chapters, a diagnosis in words."""
+
+import shlex
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sasakit.reference import SPEC_VERSION, AttentionOptions
+
+from ..clauses import all_clauses
+from ..report import Diagnosis, Outcome, Report
+from ..runner import NOT_OFFERED, Failure, Verdict
+
+Status = Literal["pass", "fail", "not judged"]
+
+# Titles of SPEC.md's chapters, by the letters of their clauses.
+CHAPTERS = {"WIN": "1 Window", "PAD": "2 Padding", "REL": "3 Relative logits",
+            "POS": "4 Position types", "ATT": "5 Attention", "MIX": "6 Value mixture",
+            "STEM": "7 Stems", "NET": "8 Networks", "COST": "9 Cost", "NUM": "10 Numerics",
+            "INV": "11 Invalid input", "GRAD": "12 Gradients"}
+FOUND = {"options": "Options alone explain it.", "deviations": "Named deviations explain it.",
+         "unknown": "Nothing that is known explains it.",
+         "not judged": "What it computes could not be asked."}
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """The verdicts of one chapter, failures first."""
+
+    title: str
+    verdicts: tuple[Verdict, ...]
+
+    def of(self, status: Status) -> list[Verdict]:
+        """The verdicts that have one status."""
+        return [verdict for verdict in self.verdicts if status_of(verdict) == status]
+
+
+def reports_of(verdicts: Iterable[Verdict], seconds: float = 0.0) -> list[Report]:
+    """One report for each target of a run that has no diagnosis.
+
+    A target deviates where anything failed, and conforms where what it offers was judged and held.
+    """
+    by_target: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_target.setdefault(verdict.target, []).append(verdict)
+    return [_report(target, own, seconds) for target, own in by_target.items()]
+
+
+def _report(target: str, verdicts: list[Verdict], seconds: float) -> Report:
+    given = {status_of(verdict) for verdict in verdicts}
+    outcome: Outcome = "deviates" if "fail" in given else \
+        "conforms" if "pass" in given else "not judged"
+    trouble = [verdict.reason for verdict in verdicts if verdict.reason is not None
+               and (is_offered(verdict) or outcome == "not judged")]
+    return Report(target, outcome, verdicts, reason=next(iter(trouble), None), seconds=seconds)
+
+
+def status_of(verdict: Verdict) -> Status:
+    """Whether one clause holds; "not judged" where it could not be asked, for a reason."""
+    if verdict.reason is not None and not verdict.failures:
+        return "not judged"
+    return "pass" if verdict.passed else "fail"
+
+
+def why_not(verdict: Verdict) -> str:
+    """Why a clause was not judged, or failed without a failure: no case is no pass."""
+    return verdict.reason or "No case could be judged: none was refused as the clause asks."
+
+
+def is_offered(verdict: Verdict) -> bool:
+    """Whether the implementation offers what the clause asks: then not to be judged is trouble."""
+    return verdict.reason not in (None, NOT_OFFERED)
+
+
+def title_of(clause: str) -> str:
+    """The clause's title; empty for one that SPEC.md lacks."""
+    known = all_clauses().get(clause)
+    return "" if known is None else known.title
+
+
+def chapters_of(verdicts: Sequence[Verdict]) -> list[Chapter]:
+    """Verdicts by chapter, those with failures first, each else in the specification's order."""
+    by_letters: dict[str, list[Verdict]] = {}
+    for verdict in verdicts:
+        by_letters.setdefault(verdict.clause.partition("-")[0], []).append(verdict)
+    order = ("fail", "not judged", "pass")
+    chapters = [Chapter(CHAPTERS.get(letters, letters),
+                        tuple(sorted(own, key=lambda v: order.index(status_of(v)))))
+                for letters, own in by_letters.items()]
+    return sorted(chapters, key=lambda chapter: not chapter.of("fail"))
+
+
+def headline(report: Report) -> str:
+    """The outcome in one sentence."""
+    count = len(report.verdicts)
+    failed = [v.clause for v in report.verdicts if status_of(v) == "fail"]
+    left = sum(status_of(v) == "not judged" for v in report.verdicts)
+    if report.outcome == "not judged":
+        return "could not be judged."
+    if not report.verdicts and report.diagnosis is not None:
+        return _diagnosed(report.outcome, report.diagnosis)
+    asked = f"{count} clause{'s' if count != 1 else ''} of SPEC.md {SPEC_VERSION}"
+    silent = f"; {left} could not be asked" if left else ""
+    if report.outcome == "conforms":
+        return f"conforms to {asked}{silent}."
+    return f"deviates from {len(failed)} of {asked}{silent}."
+
+
+def _diagnosed(outcome: str, diagnosis: Diagnosis) -> str:
+    """The outcome of a module that was diagnosed, not asked clause by clause."""
+    if outcome == "conforms":
+        return f"conforms to SPEC.md {SPEC_VERSION}, under the options below."
+    violated = dict.fromkeys(each.clause for each in diagnosis.deviations)
+    named = f"violates {', '.join(violated)} of SPEC.md {SPEC_VERSION}" if violated \
+        else f"deviates from SPEC.md {SPEC_VERSION} in no way that is known"
+    return f"{named}."
+
+
+def smallest_failure(report: Report) -> tuple[Verdict, Failure] | None:
+    """The shortest counterexample, of a clause that the diagnosis names where it names any."""
+    named = {d.clause for d in report.diagnosis.deviations} if report.diagnosis else set()
+    found = [(verdict, failure) for verdict in report.verdicts for failure in verdict.failures]
+    return min(found, default=None,
+               key=lambda each: (each[0].clause not in named, len(each[1].spelled)))
+
+
+def replay_command(target: str, case: str) -> str:
+    """The command that judges one case alone."""
+    return f"sasakit verify {shlex.quote(target)} --case {shlex.quote(case)}"
+
+
+def failure_text(target: str, failure: Failure) -> str:
+    """One failure as lines of text, with the command that judges its case alone."""
+    return (f"{failure.property} [{failure.dtype}]: {failure.reason}\n"
+            f"  smallest case: {failure.spelled}\n"
+            f"  judge it alone: {replay_command(target, failure.case)}")
+
+
+def diagnosis_words(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:
+    """A diagnosis as headings with their lines; its mapping stands apart, being a table."""
+    differing = [f"{each.name} ({each.clause}): {each.sentence}" for each in diagnosis.deviations]
+    converted = [diagnosis.convertible] if diagnosis.convertible else []
+    stopped = [diagnosis.stopped_at] if diagnosis.stopped_at else []
+    sections = [("What it does differently", differing),
+                ("Options it follows", _option_words(diagnosis.options)),
+                ("Where nothing matches any more", stopped),
+                ("To convert its weights", converted),
+                ("What the cases cannot tell apart from this", diagnosis.ambiguous),
+                ("Also seen", diagnosis.findings)]
+    return [(heading, lines) for heading, lines in sections if lines]
+
+
+def _option_words(options: dict[str, object]) -> list[str]:
+    canonical = AttentionOptions()
+    return [f"{name} is {value}" + (f", where {getattr(canonical, name)} is canonical"
+                                    if hasattr(canonical, name) else "")
+            for name, value in options.items()]
+
+
+def visible(text: str) -> str:
+    """The text with control, format and lone surrogate characters spelled out; newlines stay."""
+    return "".join(char if _is_text(char) else char.encode("unicode_escape").decode("ascii")
+                   for char in text)
+
+
+def _is_text(char: str) -> bool:
+    return char in "\n\t" or (unicodedata.category(char) not in ("Cc", "Cf", "Cs")
+                              # The last two of each plane are no characters, and no XML.
+                              and ord(char) & 0xFFFE != 0xFFFE)
+
+
+def first_line(text: str) -> str:
+    """The first line that says something; empty where none does."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+def spell_rho(rho: float) -> str:
+    """Three digits, as 0.42 or 3.1e+12."""
+    return f"{rho:.3g}"

@@ -1,0 +1,3 @@
+def average_pool(x):
+    while True:
+        print("x" * 1000)
