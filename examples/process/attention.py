@@ -39,7 +39,7 @@ def window(at, size, options):
 
 
 def table_logits(query, rel_row, rel_col, options, rows, cols):
-    """(batch, heads, rows, cols): the relative logits of one pixel's query (batch, heads, depth)."""
+    """(batch, heads, rows, cols): relative logits of one pixel's query (batch, heads, depth)."""
     half = query.shape[-1] // 2
     first, second = query[..., :half], query[..., half:]
     for_row, for_col = (first, second) if options["first_half"] == "row" else (second, first)
@@ -78,8 +78,9 @@ def local_attention(options, query, key, value, rel_row, rel_col):
                 logits[place] += options["scale"] * np.einsum("bnd,brcnd->bnrc", query[:, i, j],
                                                               key[pixels])
             if options["position"] == "relative":
-                scale = options["scale"] if options["scale_terms"] == "both" else 1.0
-                logits += scale * table_logits(query[:, i, j], rel_row, rel_col, options, rows, cols)
+                factor = options["scale"] if options["scale_terms"] == "both" else 1.0
+                logits += factor * table_logits(query[:, i, j], rel_row, rel_col, options,
+                                                rows, cols)
             if options["padding"] == "exclude":
                 everything, logits = logits, np.full(logits.shape, -np.inf)
                 logits[place] = everything[place]

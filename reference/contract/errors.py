@@ -1,5 +1,7 @@
 """The wording of every input error: the argument first, the rule, then what was given (INV-1)."""
 
+import sys
+
 
 def broken(name: str, rule: str, got: object) -> str:
     """Text of one error: "`extent` must be at least 1; got 0."."""
@@ -36,5 +38,6 @@ def finite_number(name: str, value: object) -> None:
     """Refuse a value that is not a finite real number. Raises TypeError or ValueError."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(broken(name, "be a number", repr(value)))
-    if value != value or value in (float("inf"), float("-inf")):
-        raise ValueError(broken(name, "be finite", value))
+    if value != value or abs(value) > sys.float_info.max:
+        got = value if isinstance(value, float) else "a larger integer"
+        raise ValueError(broken(name, "be finite in float64", got))

@@ -25,8 +25,8 @@ def judge(status):
     @click.command()
     @click.argument("targets", nargs=-1)
     @click.pass_context
-    def verify(ctx, targets):
-        click.echo(f"judged {' '.join(targets)}")
+    def verify(ctx, targets, profile):
+        click.echo(f"judged {' '.join(targets)}, {profile}")
         ctx.exit(status)
     return SimpleNamespace(verify=verify)
 

@@ -95,6 +95,13 @@ def test_hostile_code_gets_its_status(target, status, text):
     assert "1 clauses passed" not in result.stdout
 
 
+def test_foreign_code_cannot_write_on_the_terminal():
+    result = sasakit("verify", HOSTILE / "erases.py", "--clauses", "NET-11", "--profile", "brief")
+    assert result.exit_code == 1
+    assert "NET-11  6  0  pass" in result.stdout
+    assert not {"\x1b", "\r"} & set(result.stdout)
+
+
 def test_what_is_offered_nowhere_could_not_be_judged(mine):
     result = sasakit("verify", mine, "--clauses", "MIX", "--profile", "brief")
     assert result.exit_code == 2
