@@ -73,7 +73,7 @@ numba      1 1      yes N
 torch      1 1      yes N
 
 The judge, on numba and torch; sasakit verify --help has more:
-judged numba torch
+judged numba torch, brief
 """
 
 
