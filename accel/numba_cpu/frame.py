@@ -51,7 +51,8 @@ def frame_of(shape: tuple[int, ...], options: AttentionOptions) -> Frame:
     extent, before = options.extent, options.slots_before
     pitch = width + max(before, extent - 1 - before)
     margin = before * pitch + before
-    strips = -(-height * pitch // LANES)
+    # The zeros after the last row need no outputs.
+    strips = -(-((height - 1) * pitch + width) // LANES)
     lanes = strips * LANES + (extent - 1) * (pitch + 1)
     padding = {"zero": 0, "shift": SHIFT, "exclude": EXCLUDE}[options.padding]
     return Frame(batch, height, width, heads, depth, -(-depth // 4), extent, before, pitch,

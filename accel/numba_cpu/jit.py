@@ -73,8 +73,13 @@ def kernel(function: F) -> F:
     return _compile(function, FASTMATH, parallel=True)
 
 
+def serial_kernel(function: F) -> F:
+    """Compile a kernel for work so small that starting threads would take longer."""
+    return _compile(function, FASTMATH)
+
+
 def launch(compiled: Callable[..., None], *arguments: Any) -> None:
-    """Run a parallel kernel; its outputs are among the arguments."""
+    """Run a kernel; its outputs are among the arguments."""
     global _threads_started
     # The error state matters only where compilation is off: NumPy's scalars warn, kernels do not.
     with _lock, np.errstate(all="ignore"):

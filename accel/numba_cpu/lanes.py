@@ -12,7 +12,7 @@ import numpy as np
 from .jit import helper
 
 # Long enough that starting a loop is cheap, short enough that a strip stays in the first cache.
-LANES = 64
+LANES = 80
 U = np.uint64
 STEP = U(LANES)
 ONE = U(1)

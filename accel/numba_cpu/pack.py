@@ -12,40 +12,51 @@ import numpy as np
 
 from .arrays import Floats, zeros
 from .frame import Frame
-from .jit import helper, kernel, launch, prange, signed
+from .jit import helper, kernel, launch, prange, serial_kernel, signed
 from .lanes import clear
+
+# Numbers below which one thread is done before a second has started.
+SERIAL = 1 << 19
 
 
 @helper
-def pack_row(row: int, out: Any, x: Any, start: int, stride: int, taken: bool, factor: Any,
-             embedding: Any, frame: Frame) -> None:
-    """Write one row: one depth of one head of one image."""
+def pack_image(image: int, out: Any, x: Any, start: int, stride: int, taken: bool, factor: Any,
+               embedding: Any, frame: Frame) -> None:
+    """Write all depths of one head of one image.
+
+    A pixel's depths lie together in x and far apart in `out`, where the next pixel's lie beside
+    them: so pixels come one after the other, and the lines that are written stay in the cache.
+    """
     depths = 4 * frame.quads
-    image, d = row // depths, row % depths
-    first = row * frame.lanes
-    clear(out, first, frame.lanes)
-    if d >= frame.depth:
-        return
-    pixel = (image // frame.heads) * frame.height * frame.width
-    channel = start + (image % frame.heads) * frame.depth + d
-    plane = d * frame.height * frame.width
-    for i in range(frame.height):
-        lane = first + frame.margin + i * frame.pitch
-        source = (pixel + i * frame.width) * stride + channel
-        if taken:
-            for j in range(frame.width):
-                out[lane + j] = factor * x[source + j * stride]
-        if embedding.size > 0:
-            for j in range(frame.width):
-                out[lane + j] += embedding[plane + i * frame.width + j]
+    first = image * depths * frame.lanes
+    clear(out, first, depths * frame.lanes)
+    pixels = frame.height * frame.width
+    source = start + (image // frame.heads) * pixels * stride + (image % frame.heads) * frame.depth
+    for pixel in range(pixels if taken else 0):
+        lane = first + frame.margin + pixel // frame.width * frame.pitch + pixel % frame.width
+        for d in range(frame.depth):
+            out[lane + d * frame.lanes] = factor * x[source + pixel * stride + d]
+    if embedding.size > 0:
+        for d in range(frame.depth):
+            for pixel in range(pixels):
+                lane = frame.margin + pixel // frame.width * frame.pitch + pixel % frame.width
+                out[first + d * frame.lanes + lane] += embedding[d * pixels + pixel]
 
 
 @kernel
 def pack_kernel(out: Any, x: Any, start: int, stride: int, taken: bool, factor: Any,
                 embedding: Any, frame: Frame) -> None:
-    """Write every row of `out`."""
-    for index in prange(frame.batch * frame.heads * 4 * frame.quads):
-        pack_row(signed(index), out, x, start, stride, taken, factor, embedding, frame)
+    """Write every head of every image."""
+    for index in prange(frame.batch * frame.heads):
+        pack_image(signed(index), out, x, start, stride, taken, factor, embedding, frame)
+
+
+@serial_kernel
+def serial_pack_kernel(out: Any, x: Any, start: int, stride: int, taken: bool, factor: Any,
+                       embedding: Any, frame: Frame) -> None:
+    """Write every head of every image, in this thread."""
+    for image in range(frame.batch * frame.heads):
+        pack_image(image, out, x, start, stride, taken, factor, embedding, frame)
 
 
 def pack(x: Floats, start: int, stride: int, frame: Frame, *, taken: bool = True,
@@ -58,5 +69,6 @@ def pack(x: Floats, start: int, stride: int, frame: Frame, *, taken: bool = True
     """
     out = np.empty(frame.batch * frame.heads * 4 * frame.quads * frame.lanes, x.dtype)
     added = zeros(0, x) if embedding is None else embedding
-    launch(pack_kernel, out, x, start, stride, taken, x.dtype.type(factor), added, frame)
+    compiled = serial_pack_kernel if out.size < SERIAL else pack_kernel
+    launch(compiled, out, x, start, stride, taken, x.dtype.type(factor), added, frame)
     return out
