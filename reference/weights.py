@@ -1,7 +1,5 @@
 """Initial weights: the scales that the paper leaves open, as SPEC NET-9 states them."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import numpy.typing as npt
 
@@ -53,8 +51,3 @@ def _initial(rng: np.random.Generator, name: str, shape: tuple[int, ...]) -> Flo
     taps = shape[0] * shape[1] if len(shape) == 4 else 1
     gain = 2.0 if name in ("w", "w_conv") else 1.0
     return rng.standard_normal(shape) * np.sqrt(gain / (taps * shape[-2]))
-
-
-def as_dtype(weights: Mapping[str, Floats], dtype: npt.DTypeLike) -> dict[str, Floats]:
-    """The same weights in another float dtype."""
-    return {name: w.astype(dtype) for name, w in weights.items()}

@@ -169,8 +169,7 @@ def named_deviations(choices: Choices, extent: int) -> list[Deviation]:
 def _window_deviations(choices: Choices, extent: int) -> list[Deviation]:
     found = []
     allowed = {(extent - 1) // 2} if extent % 2 else {extent // 2, extent // 2 - 1}
-    used = {extent // 2 if extent % 2 == 0 else (extent - 1) // 2 if at is None else at
-            for at in (choices.before_row, choices.before_col)}
+    used = {extent // 2 if at is None else at for at in (choices.before_row, choices.before_col)}
     if choices.dilation != 1:
         found.append(_say("window-dilated", "WIN-1",
                           f"neighbouring slots are {choices.dilation} pixels apart"))

@@ -53,7 +53,7 @@ def fit_values(subject: Subject, guide: Guide = None) -> list[Fit]:
 
 def _value_choices(subject: Subject) -> Iterator[Choices]:
     extent = subject.sizes.extent
-    centre = (extent - 1) // 2 if extent % 2 else extent // 2
+    centre = extent // 2
     befores = sorted(range(extent), key=lambda at: (abs(at - centre), at))
     # Equal logits cannot tell a softmax over rows from one over columns; the content will.
     for stride, dilation, before, softmax, order, padding in product(

@@ -41,7 +41,7 @@ def window_of(size: int, extent: int, before: int | None, choices: Choices) -> t
     Positions outside are moved to where the padding takes its pixel from.
     """
     if before is None:
-        before = extent // 2 if extent % 2 == 0 else (extent - 1) // 2
+        before = extent // 2
     start = np.arange(size) - before * choices.dilation
     if choices.padding == "shift":
         start = np.clip(start, 0, size - extent)
@@ -203,8 +203,7 @@ def _entries(offset: Array, extent: int, entries: int, direction: str, before: i
         # True offsets; as clipped positions outside still carry theirs, recompute from the slots.
         slots = offset + (entries - 1) // 2
         if choices.padding != "shift":
-            own = before if before is not None else \
-                (extent // 2 if extent % 2 == 0 else (extent - 1) // 2)
+            own = extent // 2 if before is None else before
             slots = np.broadcast_to(np.arange(extent) - own + (entries - 1) // 2, offset.shape)
     return entries - 1 - slots if direction == "descending" else slots
 
