@@ -24,7 +24,7 @@ def vectors() -> None:
       sasakit vectors export vectors --clauses REL,PAD-1 --seed 7
       sasakit vectors check vectors
       sasakit vectors check vectors --results mine
-    """  # noqa: D301
+    """
     for package in ("hypothesis", "safetensors"):
         if importlib.util.find_spec(package) is None:
             raise ImportError(f"`{package}` must be installed for vectors; got none. "
@@ -55,7 +55,7 @@ def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes
 
     \b
     JSON: {"directory", "cases"}
-    """  # noqa: D301
+    """
     from sasakit.conformance.vectors import export_vectors
     chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
     count = export_vectors(directory, clauses=chosen, profile=profile, seed=seed, dtypes=dtypes,
@@ -87,7 +87,7 @@ def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json:
                                    "failures": [{"property", "case", "reason"}]}]}
 
     Exit status: 0 conforms, 1 deviates, 2 could not be judged.
-    """  # noqa: D301
+    """
     from sasakit.conformance.reports.summary import reports_of
     from sasakit.conformance.vectors import check_vectors
     verdicts = check_vectors(directory, results)
@@ -101,8 +101,6 @@ def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json:
                 {"property": failure.property, "case": failure.case, "reason": failure.reason}
                 for failure in verdict.failures]} for verdict in verdicts]})
     else:
-        rows = Rows([SimpleNamespace(name=verdicts[0].target)])
-        for verdict in verdicts:
-            rows(verdict)
+        Rows([SimpleNamespace(name=verdicts[0].target)]).print(verdicts)
         click.echo(summary(verdicts))
     ctx.exit(status)
