@@ -39,13 +39,14 @@ def vectors() -> None:
               show_default=True, help="How many cases each property has.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The same seed gives the same bytes.")
-@click.option("--dtype", "dtypes", type=click.Choice(["float64", "float32", "float16"]),
+@click.option("--dtype", "dtypes", type=click.Choice(["float64", "float32", "float16", "bfloat16"]),
               multiple=True, default=("float64", "float32"), show_default=True,
               help="Type of the inputs; may be given more than once.")
+@click.option("--gradients", is_flag=True, help="Export gradients too, chapter GRAD.")
 @click.option("--force", is_flag=True, help="Replace golden vectors that are there already.")
 @json_option
 def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes: tuple[str, ...],
-           force: bool, as_json: bool) -> None:
+           gradients: bool, force: bool, as_json: bool) -> None:
     """Write golden vectors into DIRECTORY, which must not exist yet.
 
     \b
@@ -59,7 +60,7 @@ def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes
     from sasakit.conformance.vectors import export_vectors
     chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
     count = export_vectors(directory, clauses=chosen, profile=profile, seed=seed, dtypes=dtypes,
-                           force=force)
+                           force=force, gradients=gradients)
     if as_json:
         print_json({"directory": str(directory), "cases": count})
     else:
@@ -70,7 +71,7 @@ def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes
 @click.argument("directory", type=FOLDER)
 @click.option("--results", type=FOLDER,
               help="A folder of results: for each case a file of the same name with a tensor "
-                   "named result.")
+                   "named result, or as docs/golden-vectors.md says.")
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json: bool) -> None:
