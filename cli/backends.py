@@ -47,7 +47,7 @@ def backends(as_json: bool) -> None:
                    threads, threading_layer, device
 
     Exit status: 0, whatever is installed.
-    """  # noqa: D301
+    """
     rows = [describe_backend(name) for name in BACKENDS if name != "auto"]
     auto, auto_error = _auto()
     document = {"spec_version": SPEC_VERSION, "auto": auto, "auto_error": auto_error,

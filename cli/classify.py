@@ -53,7 +53,7 @@ def classify(ctx: click.Context, /, files: tuple[str, ...], weights: str | None,
       0  every image was classified
       1  at least one image could not be read
       2  an error in the command line, the weights or the backend
-    """  # noqa: D301
+    """
     network = load_classifier(open_weights(weights), backend)
     network.warm_up()
     with _progress(len(files)) as bar:

@@ -87,7 +87,7 @@ def cost(ctx: click.Context, /, model: str, size: tuple[int, int], paper: bool, 
               paper, ours (to the paper's digits), exact, match
 
     Exit status: 0, misses included; 2 for an error in the command line or a network that cannot be.
-    """  # noqa: D301
+    """
     if paper:
         _refuse_beside_paper(ctx)
         cells = paper_cells()

@@ -52,7 +52,7 @@ def demo(ctx: click.Context, /, files: tuple[str, ...], count: int, as_json: boo
       0  done, with what is installed
       1  backends disagree, an image could not be read, or the judge found a deviation
       2  an error in the command line
-    """  # noqa: D301
+    """
     tour = Tour.start(open_weights(None))
     document = _walk(tour, files, count, quiet=as_json)
     if as_json:

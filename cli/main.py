@@ -49,4 +49,4 @@ def main() -> None:
       1    done, but something was refused or did not pass
       2    an error in the command line or in what was given, as one line on stderr
       130  interrupted by Ctrl-C
-    """  # noqa: D301
+    """

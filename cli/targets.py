@@ -1,6 +1,7 @@
 """What `verify` judges: our backends in this process, everyone else's code in one of its own."""
 
 import re
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,10 @@ def foreign_options(command: Command) -> Command:
             click.option("--memory-limit", type=click.FloatRange(min=0), default=8.0,
                          metavar="GIB", show_default=True,
                          help="Memory that foreign code may use; 0 for no limit."),
+            click.option("--total-limit", type=click.FloatRange(min=0, min_open=True),
+                         default=1800.0, metavar="SECONDS", show_default=True,
+                         help="Time that foreign code may take for everything; the rest is not "
+                              "judged."),
             click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), default=20.0,
                          metavar="SECONDS", show_default=True,
                          help="Time that foreign code may take for one case."),
@@ -36,6 +41,8 @@ def foreign_options(command: Command) -> Command:
             click.option("--operation", metavar="NAME",
                          help="Which operation a TARGET that is one function is, where its own "
                               "name does not say it."),
+            click.option("--tensors", is_flag=True,
+                         help="TARGET takes and gives torch tensors; autograd has its gradients."),
             click.option("--process", metavar="COMMAND", multiple=True,
                          help="Judge a process that speaks JSON lines (docs/process-door.md).")):
         command = option(command)
@@ -43,26 +50,29 @@ def foreign_options(command: Command) -> Command:
 
 
 def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: str | None = None,
-                 arg: Sequence[str] = (), time_limit: float = 20.0,
-                 memory_limit: float = 8.0) -> "list[Target]":
+                 arg: Sequence[str] = (), tensors: bool = False, time_limit: float = 20.0,
+                 total_limit: float = 1800.0, memory_limit: float = 8.0) -> "list[Target]":
     """Targets by what the command line calls them.
 
     names  backends, or Python code as file.py:name, package.module:name, package.module
-    Raises ValueError for a backend that is unknown, or an `operation` for nothing.
+    Raises ValueError for a backend that is unknown, and for options of foreign Python code where
+    there is none.
     """
     from sasakit.accel import resolve_backend
     from sasakit.conformance.isolation.child import Limits
     from sasakit.conformance.isolation.target import IsolatedTarget
     from sasakit.conformance.target import backend_target
-    limits = Limits(seconds=time_limit, memory=int(memory_limit * 2**30))
+    limits = Limits(seconds=time_limit, memory=int(memory_limit * 2**30), total=total_limit)
     names = list(dict.fromkeys(names))
     foreign = [name for name in names if FOREIGN.search(name)]
-    if operation is not None and not foreign:
-        raise ValueError("`--operation` must come with a target of foreign Python code; got none.")
-    arguments = _read_arguments(arg, foreign)
+    for option, given in (("operation", operation is not None), ("arg", arg), ("tensors", tensors)):
+        if given and not foreign:
+            raise ValueError(f"`--{option}` must come with a target of foreign Python code; "
+                             f"got none.")
+    arguments = _read_arguments(arg)
     targets: list[Target] = []
     for name in names:
-        described = {"door": "python", "spec": name, "operation": operation,
+        described = {"door": "python", "spec": name, "operation": operation, "tensors": tensors,
                      "arguments": arguments}
         targets.append(IsolatedTarget(name, described, limits) if name in foreign
                        else backend_target(name, resolve_backend(name)))
@@ -71,9 +81,7 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
     return targets
 
 
-def _read_arguments(given: Sequence[str], foreign: Sequence[str]) -> dict[str, str]:
-    if given and not foreign:
-        raise ValueError("`--arg` must come with a target of foreign Python code; got none.")
+def _read_arguments(given: Sequence[str]) -> dict[str, str]:
     arguments = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -111,21 +119,35 @@ def summary(verdicts: "Sequence[Verdict]") -> str:
 
 
 class Rows:
-    """Prints a row for each verdict as it comes."""
+    """Prints a row for each verdict."""
 
     def __init__(self, targets: "Sequence[Any]") -> None:
         self._width = max(10, *(len(target.name) + 2 for target in targets))
         self._told: set[tuple[str, str | None]] = set()
-        click.echo(f"{'target':<{self._width}}{'clause':<9}{'cases':>6}{'worst rho':>11}  verdict")
 
-    def __call__(self, verdict: "Verdict") -> None:
+    def print(self, verdicts: "Sequence[Verdict]") -> None:
+        """Where each ladder broke, a heading, then the rows: failures first, the lowest first."""
+        from sasakit.conformance.reports.summary import ladder_words, lowest_first, reports_of
+        reports = reports_of(verdicts)
+        for report in reports:
+            if words := ladder_words(report):
+                click.echo(f"{report.target}: {words}")
+        click.echo(f"{'target':<{self._width}}{'clause':<9}{'cases':>6}{'worst rho':>11}  verdict")
+        for report in reports:
+            for verdict in lowest_first(report.verdicts):
+                self._row(verdict)
+
+    def _row(self, verdict: "Verdict") -> None:
         """One row, and what there is to say of it; a reason is given once for each target."""
         from sasakit.conformance.reports.summary import visible, why_not
         word = word_of(verdict)
+        rests = f": rests on {verdict.rests_on}" \
+            if word == "not judged" and verdict.rests_on is not None else ""
         click.echo(f"{verdict.target:<{self._width}}{verdict.clause:<9}{verdict.cases:>6}"
-                   f"{verdict.rho:>11.3g}  {'FAIL' if word == 'fail' else word}")
+                   f"{verdict.rho:>11.3g}  {'FAIL' if word == 'fail' else word}{rests}")
         told = [str(failure) for failure in verdict.failures]
-        if verdict.reason is not None and (verdict.target, verdict.reason) not in self._told:
+        if verdict.reason is not None and not rests \
+                and (verdict.target, verdict.reason) not in self._told:
             self._told.add((verdict.target, verdict.reason))
             told.append(verdict.reason)
         if word == "fail" and not told:
@@ -133,6 +155,26 @@ class Rows:
         for line in "\n".join(told).splitlines():
             # Foreign code must not write on the terminal: it could erase its own verdict.
             click.echo(f"    {visible(line)}")
+
+
+class Progress:
+    """Says on a terminal what is being judged, and takes it back at the end."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+    def __call__(self, target: str, clause: str) -> None:
+        """Replace the line."""
+        from sasakit.conformance.reports.summary import visible
+        if self._shown:
+            click.echo(f"\r\x1b[K{visible(target)[:60]} {clause}", nl=False, err=True)
 
 
 def close_targets(targets: "Sequence[Any]") -> None:

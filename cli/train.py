@@ -30,7 +30,7 @@ def train() -> None:
     \b
     Example:
       sasakit train digits --output mine.safetensors
-    """  # noqa: D301
+    """
 
 
 @train.command()
@@ -69,7 +69,7 @@ def digits(epochs: int, seed: int, threads: int, output: Path, force: bool,
       0    trained and written
       2    an error in the command line, or something that is needed is not installed
       130  interrupted by Ctrl-C
-    """  # noqa: D301
+    """
     check_output(output, force)
     check_installed()
     from .training import train_digits

@@ -24,7 +24,7 @@ def vectors() -> None:
       sasakit vectors export vectors --clauses REL,PAD-1 --seed 7
       sasakit vectors check vectors
       sasakit vectors check vectors --results mine
-    """  # noqa: D301
+    """
     for package in ("hypothesis", "safetensors"):
         if importlib.util.find_spec(package) is None:
             raise ImportError(f"`{package}` must be installed for vectors; got none. "
@@ -39,13 +39,14 @@ def vectors() -> None:
               show_default=True, help="How many cases each property has.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The same seed gives the same bytes.")
-@click.option("--dtype", "dtypes", type=click.Choice(["float64", "float32", "float16"]),
+@click.option("--dtype", "dtypes", type=click.Choice(["float64", "float32", "float16", "bfloat16"]),
               multiple=True, default=("float64", "float32"), show_default=True,
               help="Type of the inputs; may be given more than once.")
+@click.option("--gradients", is_flag=True, help="Export gradients too, chapter GRAD.")
 @click.option("--force", is_flag=True, help="Replace golden vectors that are there already.")
 @json_option
 def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes: tuple[str, ...],
-           force: bool, as_json: bool) -> None:
+           gradients: bool, force: bool, as_json: bool) -> None:
     """Write golden vectors into DIRECTORY, which must not exist yet.
 
     \b
@@ -55,11 +56,11 @@ def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes
 
     \b
     JSON: {"directory", "cases"}
-    """  # noqa: D301
+    """
     from sasakit.conformance.vectors import export_vectors
     chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
     count = export_vectors(directory, clauses=chosen, profile=profile, seed=seed, dtypes=dtypes,
-                           force=force)
+                           force=force, gradients=gradients)
     if as_json:
         print_json({"directory": str(directory), "cases": count})
     else:
@@ -70,7 +71,7 @@ def export(directory: Path, clauses: str | None, profile: str, seed: int, dtypes
 @click.argument("directory", type=FOLDER)
 @click.option("--results", type=FOLDER,
               help="A folder of results: for each case a file of the same name with a tensor "
-                   "named result.")
+                   "named result, or as docs/golden-vectors.md says.")
 @json_option
 @click.pass_context
 def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json: bool) -> None:
@@ -87,7 +88,7 @@ def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json:
                                    "failures": [{"property", "case", "reason"}]}]}
 
     Exit status: 0 conforms, 1 deviates, 2 could not be judged.
-    """  # noqa: D301
+    """
     from sasakit.conformance.reports.summary import reports_of
     from sasakit.conformance.vectors import check_vectors
     verdicts = check_vectors(directory, results)
@@ -101,8 +102,6 @@ def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json:
                 {"property": failure.property, "case": failure.case, "reason": failure.reason}
                 for failure in verdict.failures]} for verdict in verdicts]})
     else:
-        rows = Rows([SimpleNamespace(name=verdicts[0].target)])
-        for verdict in verdicts:
-            rows(verdict)
+        Rows([SimpleNamespace(name=verdicts[0].target)]).print(verdicts)
         click.echo(summary(verdicts))
     ctx.exit(status)

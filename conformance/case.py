@@ -18,6 +18,10 @@ from .profiles import Profile
 Options = AttentionOptions | StemOptions | NetworkSpec | None
 Arrays = Mapping[str, Any]
 
+# The array that a case of gradients has besides the operation's, and what its operation is called.
+UPSTREAM = "upstream"
+VJP = "_vjp"
+
 # How an array lies in memory; each gives the same values (NUM-6).
 LAYOUTS: dict[str, Callable[[Array], Array]] = {
     "contiguous": np.ascontiguousarray,
@@ -64,6 +68,11 @@ class Case:
         return f"{self.operation}({given})"
 
 
+def asked_name(case: Case) -> str:
+    """What is asked: the operation, or its gradients as "<operation>_vjp"."""
+    return f"{case.operation}{VJP}" if UPSTREAM in case.arrays else case.operation
+
+
 def _spell(array: Array) -> str:
     return f"{array.tolist()}" if 0 < array.size <= 4 else f"array{array.shape}"
 
@@ -98,7 +107,7 @@ def call(backend: Backend, case: Case, arrays: Arrays) -> Any:
 def call_vjp(backend: Any, case: Case, arrays: Arrays, upstream: Any) -> dict[str, Any]:
     """Run the gradients of the case's operation, `<operation>_vjp`, on a backend's own arrays."""
     given: dict[str, Any] = dict(arrays)
-    vjp = getattr(backend, f"{case.operation}_vjp")
+    vjp = getattr(backend, f"{case.operation}{VJP}")
     match case.operation:
         case "value_mixture" | "average_pool":
             return vjp(upstream, *given.values())

@@ -14,11 +14,12 @@ from sasakit.reference import AttentionOptions, StemOptions
 
 from . import estimate_gradients, estimate_gradients_stems
 from .builders import values
-from .case import Case, call, call_vjp
+from .case import UPSTREAM, Case, call, call_vjp
 from .draw import Draw
 from .estimate import exact
 from .estimate_gradients import Gradients
 from .judge import Disagreement, Expected, expected, measure
+from .offer import trouble_of
 from .profiles import Profile, round_to
 from .target import Target
 
@@ -42,8 +43,11 @@ def offers_gradients(target: Target) -> bool:
 
 
 def need_gradients(target: Target) -> GradientTarget:
-    """The same target, which offers gradients. Raises ValueError, naming it, where it does not."""
-    if not offers_gradients(target):
+    """The same target, which offers gradients. Raises ValueError, naming it, where it does not.
+
+    One that cannot be judged at all is let pass: that is said of each of its clauses.
+    """
+    if trouble_of(target) is None and not offers_gradients(target):
         raise ValueError(f"`target` must offer gradients to be judged by them; got {target.name}.")
     return cast(GradientTarget, target)
 
@@ -54,18 +58,20 @@ def gradient_cases(draw: Draw, dtype: str, *, cases: Callable[..., Case], **give
     shape = call(reference, case, case.arrays).shape
     regime = draw.choice("upstream regime", ("integers", "normal"))
     upstream = values(draw.numbers("upstream"), shape, regime)
-    return replace(case, arrays=dict(case.arrays) | {"upstream": round_to(upstream, dtype)})
+    return replace(case, arrays=dict(case.arrays) | {UPSTREAM: round_to(upstream, dtype)})
 
 
-def gradients_of(case: Case, target: Target) -> dict[str, Any]:
+def gradients_of(case: Case, target: Target,
+                 native: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The target's gradients as it gives them.
 
+    native  the case's arrays as it takes them, where they have been made already
     Raises ValueError for a target that offers none.
     """
     able = need_gradients(target)
-    native = able.native(case)
-    upstream = native.pop("upstream")
-    return able.gradients(case, native, upstream)
+    arrays = dict(native or able.native(case))
+    upstream = arrays.pop(UPSTREAM)
+    return able.gradients(case, arrays, upstream)
 
 
 def gradients_agree(case: Case, target: Target, *names: str) -> float:
@@ -85,7 +91,7 @@ def gradients_agree(case: Case, target: Target, *names: str) -> float:
 def expect_gradients(case: Case, profile: Profile) -> dict[str, Expected]:
     """The reference's gradients by argument, each with its budget."""
     arrays = dict(case.arrays)
-    upstream = arrays.pop("upstream")
+    upstream = arrays.pop(UPSTREAM)
     with np.errstate(all="ignore"):
         found = call_vjp(reference, case, arrays, upstream)
         bounds = _bounds(case, arrays, upstream, profile)

@@ -1,6 +1,8 @@
 """One case looked at closely: what was given, what was expected, and where the two part."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -66,6 +68,7 @@ class Inspection:
     numbers   the same element by element; None also for unequal shapes and empty results
     where     which outputs are wrong, in words
     agreed    what was compared before and agreed, such as a network's earlier layers
+    described what opens the foreign target again; None for one of this process
     """
 
     case_id: str
@@ -75,6 +78,7 @@ class Inspection:
     numbers: Numbers | None
     where: str
     agreed: tuple[str, ...] = ()
+    described: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -101,6 +105,12 @@ def inspect_case(case_id: str, target: Target) -> Inspection:
         raise ValueError(f"`case` must be one that can be judged; got {case_id!r}: "
                          f"{verdict.reason}")
     failure = verdict.failures[0] if verdict.failures else None
+    return replace(_inspected(case_id, case, failure, seen),
+                   described=getattr(target, "description", None))
+
+
+def _inspected(case_id: str, case: Case, failure: Failure | None,
+               seen: list[Comparison]) -> Inspection:
     compared = _shown(seen, failure)
     agreed = tuple(each.name for each in seen if each is not compared)
     if compared is None:

@@ -7,13 +7,15 @@ from typing import Any
 from sasakit.reference.contract import options as choices
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
-from .case import Case
+from .case import UPSTREAM, VJP, Case
 from .draw import Draw
 from .profiles import DTYPES, Profile, plain_profile, unit_roundoff
 from .property import Property
 
 OPERATIONS = ("relative_logits", "local_attention", "attention_layer", "value_mixture", "stem",
               "average_pool", "network")
+# Gradients of these, by name; a network has none of its own.
+VJPS = tuple(f"{name}{VJP}" for name in OPERATIONS[:-1])
 # What a torch module class offers instead: to be built and run at given sizes with given
 # parameters, and to tell its own. The diagnosis asks for these, no clause does.
 MODULE, MODULE_PARAMETERS = "module", "module parameters"
@@ -37,6 +39,7 @@ class Offer:
     """What one implementation offers; it is judged by that, and by nothing that it does not offer.
 
     operations    names of OPERATIONS
+    gradients     those whose gradients it offers
     profiles      how it rounds, by the dtype of its inputs: the dtypes that it takes
     options       values that it takes of some of the options; what is not named takes all
     checks_input  whether it refuses invalid input as chapter 11 says
@@ -46,10 +49,12 @@ class Offer:
     profiles: Mapping[str, Profile] = field(default_factory=lambda: profiles_of({}))
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     checks_input: bool = True
+    gradients: tuple[str, ...] = OPERATIONS[:-1]
 
     def takes(self, case: Case) -> bool:
         """Whether a case is one that was offered."""
-        return case.operation in self.operations and all(
+        offered = self.gradients if UPSTREAM in case.arrays else self.operations
+        return case.operation in offered and all(
             getattr(case.options, name, values[0]) in values
             for name, values in self.options.items())
 
@@ -57,7 +62,8 @@ class Offer:
         """Whether some case of a property may be one that was offered."""
         if prop.clause.startswith("INV-") and not self.checks_input:
             return False
-        return bool(asked_operations(prop, dtype) & set(self.operations))
+        offered = self.gradients if prop.gradients else self.operations
+        return bool(asked_operations(prop, dtype) & set(offered))
 
 
 def offer_of(target: object) -> Offer:
@@ -137,24 +143,26 @@ def _profile(dtype: str, given: Mapping[str, Any]) -> Profile:
 def read_offer(document: Mapping[str, Any]) -> Offer:
     """The offer that a hello or a module's attributes spell.
 
-    document  "operations" (list), and optional "dtypes" (list), "profile", "options" (values by
-              name), "checks_input" (true or false)
+    document  "operations" (list; "<operation>_vjp" for gradients), and optional "dtypes" (list),
+              "profile", "options" (values by name), "checks_input" (true or false)
     Raises ValueError or TypeError, naming the entry.
     """
     operations = document.get("operations", OPERATIONS)
     if not _is_names(operations) or not operations or \
-            set(operations) - {*OPERATIONS, MODULE}:
-        raise ValueError(f"`operations` must be some of {', '.join(OPERATIONS)}; "
-                         f"got {operations!r:.200}.")
+            set(operations) - {*OPERATIONS, *VJPS, MODULE}:
+        raise ValueError(f"`operations` must be some of {', '.join(OPERATIONS)}, or of these but "
+                         f"the last with {VJP}; got {operations!r:.200}.")
     dtypes = document.get("dtypes", ("float64", "float32"))
     if not _is_names(dtypes):
         raise TypeError(f"`dtypes` must be a sequence of names; got {dtypes!r:.200}.")
     checks = document.get("checks_input", True)
     if type(checks) is not bool:
         raise TypeError(f"`checks_input` must be True or False; got {checks!r:.200}.")
-    return Offer(tuple(dict.fromkeys(operations)),
+    names = tuple(dict.fromkeys(operations))
+    return Offer(tuple(name for name in names if name not in VJPS),
                  profiles_of(document.get("profile", {}), tuple(dict.fromkeys(dtypes))),
-                 _read_options(document.get("options", {})), checks)
+                 _read_options(document.get("options", {})), checks,
+                 tuple(name.removesuffix(VJP) for name in names if name in VJPS))
 
 
 def _is_names(given: object) -> bool:

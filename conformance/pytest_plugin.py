@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from .reports.summary import failure_text, is_offered, status_of, title_of, why_not
+from .reports.summary import is_offered, status_of, title_of, why_not
 from .runner import chosen_clauses, run_verification
 from .target import BackendTarget, Target
 
@@ -44,7 +44,7 @@ def conformance_tests(target: object, *, clauses: Sequence[str] | None = None,
                                      seed=seed)
         match status_of(verdict):
             case "fail":
-                texts = [failure_text(verdict.target, each) for each in verdict.failures]
+                texts = [str(each) for each in verdict.failures]
                 pytest.fail("\n\n".join([f"{clause} {title_of(clause)}",
                                          *(texts or [why_not(verdict)])]), pytrace=False)
             case "not judged" if is_offered(verdict):

@@ -18,21 +18,27 @@ from typing import Any
 
 import numpy as np
 
-from sasakit.reference import AttentionOptions, StemOptions
+from sasakit.reference import AttentionOptions, NetworkSpec, StemOptions
 
 from .case import Case
 from .estimate import Array
+from .isolation.target import Answer
 from .judge import Expected
+from .profiles import DTYPES
+from .vector_kinds import KINDS
 
 FORMAT = "sasakit-vectors"
+FORMAT_VERSION = 2
 MANIFEST = "manifest.json"
-DTYPES = ("float64", "float32", "float16")
+# Types of single inputs, where the error of a case is their type.
+OTHER_TYPES = ("int64", "int32", "bool", "float64", "float32")
 # Far above what is exported; what is larger was not.
 MOST_MANIFEST = 64 << 20
 MOST_FILE = 16 << 20
 MOST_SIZE = 64
 FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,200}\.safetensors")
-OPTIONS = {"AttentionOptions": AttentionOptions, "StemOptions": StemOptions, None: None}
+OPTIONS: dict[str | None, Any] = {"AttentionOptions": AttentionOptions, "StemOptions": StemOptions,
+                                  "NetworkSpec": NetworkSpec, None: None}
 
 
 @dataclass(frozen=True)
@@ -40,11 +46,12 @@ class Vector:
     """One case with what is expected of it.
 
     entry  its line in the manifest
+    want   values and budgets by name, "" for a single one; layers have a budget of zero
     """
 
     entry: Mapping[str, Any]
     case: Case
-    want: Expected
+    want: Mapping[str, Expected]
 
 
 @contextmanager
@@ -98,23 +105,27 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise ValueError(f"`{MANIFEST}` must be JSON; got something else.") from None
     match manifest:
-        case {"format": "sasakit-vectors", "format_version": 1, "spec_version": str(),
-              "cases": [*entries]}:
+        case {"format": "sasakit-vectors", "format_version": int(version), "spec_version": str(),
+              "cases": [*entries]} if version == FORMAT_VERSION:
             for number, entry in enumerate(entries):
                 _check_entry(number, entry)
             files = [entry["file"] for entry in entries]
             if len(set(files)) != len(files):
                 raise ValueError(f"`{MANIFEST}` must name every file once; got one twice.")
             return dict(manifest)
-    raise ValueError(f"`{MANIFEST}` must be of the format {FORMAT} 1; got another.")
+    raise ValueError(f"`{MANIFEST}` must be of the format {FORMAT} {FORMAT_VERSION}; "
+                     f"got another.")
 
 
 def _check_entry(number: int, entry: Any) -> None:
     match entry:
         case {"id": str(), "clause": str(), "property": str(), "operation": str(),
+              "kind": str(expects), "types": dict(types), "error": dict() | None,
               "dtype": str(dtype), "arguments": [*names], "file": str(file),
               "sha256": str(digest), "options": dict() | None, "options_type": kind} \
-                if dtype in DTYPES and all(isinstance(name, str) for name in names) \
+                if dtype in DTYPES and expects in KINDS \
+                and all(each in OTHER_TYPES for each in types.values()) \
+                and all(isinstance(name, str) for name in names) \
                 and (kind is None or (isinstance(kind, str) and kind in OPTIONS)):
             if not FILE_NAME.fullmatch(file):
                 raise ValueError(f"`file` must be a plain name that ends in .safetensors; "
@@ -128,25 +139,57 @@ def _check_entry(number: int, entry: Any) -> None:
 
 def read_vector(directory: Path, entry: Mapping[str, Any]) -> Vector:
     """One case, whole and as the manifest says. Raises ValueError."""
-    file = entry["file"]
+    file, dtype, types = entry["file"], entry["dtype"], entry["types"]
     data = _read_bytes(directory / file, MOST_FILE)
     if hashlib.sha256(data).hexdigest() != entry["sha256"]:
         raise ValueError(f"`{file}` must have the digest that the manifest names; got another.")
     tensors = _load(file, data)
     arrays = {name: tensors.pop(f"input.{name}", None) for name in entry["arguments"]}
-    value, budget = tensors.pop("expected", None), tensors.pop("budget", None)
     judged = tensors.pop("judged", None)
-    if tensors or value is None or budget is None or value.shape != budget.shape \
-            or {value.dtype.name, budget.dtype.name} != {"float64"} \
-            or any(array is not None and array.dtype.name != entry["dtype"]
-                   for array in arrays.values()) \
-            or (judged is not None and not _covers(judged, value)):
-        raise ValueError(f"`{file}` must hold the inputs in {entry['dtype']}, expected and budget; "
+    want = _read_wanted(entry["kind"], tensors)
+    typed = all(array is None or array.dtype.name == types.get(name, stored_as(dtype))
+                for name, array in arrays.items())
+    if want is None or not typed or (judged is not None and not (
+            list(want) == [""] and _covers(judged, want[""].value))):
+        raise ValueError(f"`{file}` must hold the inputs in {dtype}, expected and budget; "
                          f"got other tensors.")
-    given = {name: None if array is None else array.astype(np.float64)
-             for name, array in arrays.items()}
-    case = Case(entry["operation"], given, read_options(entry), entry["dtype"], judged=judged)
-    return Vector(entry, case, Expected(value, budget))
+    given = {name: None if array is None else read_stored(
+        array, types.get(name, dtype)).astype(np.float64) for name, array in arrays.items()}
+    case = Case(entry["operation"], given, read_options(entry), dtype, judged=judged, types=types)
+    return Vector(entry, case, want)
+
+
+def stored_as(dtype: str) -> str:
+    """The type of a file's tensors; bfloat16 is the upper half of float32's bits, as uint16."""
+    return "uint16" if dtype == "bfloat16" else dtype
+
+
+def stored(array: Array, dtype: str) -> Array:
+    """An array whose values are of a dtype, as a file has it."""
+    if dtype != "bfloat16":
+        return array.astype(dtype)
+    return (array.astype(np.float32).view(np.uint32) >> 16).astype(np.uint16)
+
+
+def read_stored(array: Array, dtype: str) -> Array:
+    """The values of an array that a file has; bfloat16 is carried by float32."""
+    return (array.astype(np.uint32) << 16).view(np.float32) if dtype == "bfloat16" else array
+
+
+def _read_wanted(kind: str, tensors: dict[str, Array]) -> dict[str, Expected] | None:
+    """What is expected by name, taken out of the tensors; None where they are others."""
+    want: dict[str, Expected] = {}
+    for name in [name for name in tensors if name.partition(".")[0] == "expected"]:
+        value = tensors.pop(name)
+        zero = np.zeros(value.shape) if kind == "layers" else None
+        budget = tensors.pop(f"budget{name.removeprefix('expected')}", zero)
+        if budget is None or value.shape != budget.shape \
+                or {value.dtype.name, budget.dtype.name} != {"float64"}:
+            return None
+        want[name.removeprefix("expected").removeprefix(".")] = Expected(value, budget)
+    needs = {"value": list(want) == [""], "gradients": bool(want) and "" not in want,
+             "layers": bool(want) and "" not in want}
+    return want if not tensors and needs.get(kind, not want) else None
 
 
 def _covers(judged: Array, value: Array) -> bool:
@@ -157,7 +200,7 @@ def _covers(judged: Array, value: Array) -> bool:
         return False
 
 
-def read_options(entry: Mapping[str, Any]) -> AttentionOptions | StemOptions | None:
+def read_options(entry: Mapping[str, Any]) -> AttentionOptions | StemOptions | NetworkSpec | None:
     """The options of an entry. Raises ValueError."""
     kind, given = OPTIONS[entry["options_type"]], entry["options"]
     if kind is None or given is None:
@@ -165,26 +208,63 @@ def read_options(entry: Mapping[str, Any]) -> AttentionOptions | StemOptions | N
             raise ValueError("`options` must be null exactly where there is no type of them; "
                              f"got {given!r:.200}.")
         return None
-    if any(isinstance(value, int) and value > MOST_SIZE for value in given.values()):
+    if any(_too_large(value) for value in given.values()):
         raise ValueError(f"`options` must have sizes of at most {MOST_SIZE}; got {given!r:.300}.")
     try:
-        return kind(**given)
+        options: AttentionOptions | StemOptions | NetworkSpec = kind(**{
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in given.items()})
     except (TypeError, ValueError) as error:
         raise ValueError(f"`options` must be valid; got {given!r:.300}: {error}") from None
+    return options
 
 
-def read_result(directory: Path, file: str) -> Array | None:
-    """The tensor "result" of someone's file for a case; None where there is no file.
+def _too_large(value: object) -> bool:
+    if isinstance(value, list):
+        return len(value) > MOST_SIZE or any(map(_too_large, value))
+    return isinstance(value, int) and value > MOST_SIZE
+
+
+def read_results(directory: Path, entry: Mapping[str, Any]) -> dict[str, Answer] | None:
+    """Somebody's results for a case by name, "" for the tensor "result"; None without a file.
 
     Raises ValueError for a file that is none.
     """
+    file = entry["file"]
     if not (directory / file).exists():
         return None
     tensors = _load(file, _read_bytes(directory / file, MOST_FILE))
-    if "result" not in tensors:
+    found = {name.removeprefix("result").removeprefix("."): array
+             for name, array in tensors.items() if name.partition(".")[0] == "result"}
+    if not found:
         raise ValueError(f"`{file}` must hold a tensor named result; "
                          f"got {', '.join(sorted(tensors)) or 'none'}.")
-    return tensors["result"]
+    return {name: _answer(array, entry["dtype"]) for name, array in found.items()}
+
+
+def _answer(array: Array, dtype: str) -> Answer:
+    """A result as it is; bits of bfloat16 are read where that is due."""
+    if dtype == "bfloat16" and array.dtype.name == "uint16":
+        return Answer(read_stored(array, dtype), dtype)
+    return Answer(array, array.dtype.name)
+
+
+def read_error(directory: Path, file: str) -> str | None:
+    """The argument that somebody's error names: {"error": {"argument": ...}}; None without a file.
+
+    Raises ValueError for a file that is none.
+    """
+    path = directory / file.replace(".safetensors", ".json")
+    if not path.exists():
+        return None
+    try:
+        document = json.loads(_read_bytes(path, MOST_FILE))
+    except (ValueError, RecursionError):
+        document = None
+    match document:
+        case {"error": {"argument": str(argument)}}:
+            return argument
+    raise ValueError(f"`{path.name}` must be an error that names its argument; got something else.")
 
 
 def _read_bytes(path: Path, most: int) -> bytes:

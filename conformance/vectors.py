@@ -13,27 +13,30 @@ from typing import Any
 
 import numpy as np
 
-from sasakit import reference
 from sasakit.reference import SPEC_VERSION
 
-from .case import Case, call, expect
+from .case import Case
 from .draw import Draw
-from .judge import Disagreement, Expected, measure, watched
-from .profiles import plain_profile
-from .property import PROPERTIES, Property
+from .isolation.failure import TargetFailure
+from .judge import Disagreement
+from .profiles import DTYPES
+from .property import PROPERTIES, NotApplicable, Property
 from .runner import EXAMPLES, Failure, Verdict, chosen_clauses
-from .target import backend_target
 from .vector_files import (
-    DTYPES,
     FORMAT,
+    FORMAT_VERSION,
     MANIFEST,
+    OTHER_TYPES,
     Vector,
+    read_error,
     read_manifest,
-    read_result,
+    read_results,
     read_vector,
     replaced_directory,
+    stored,
     write_file,
 )
+from .vector_kinds import NOT_ONE_CASE, AskedTarget, expectation, kind_of, reference_rho, rho_of
 
 NO_RESULTS = "no file of results belongs to a case of this clause."
 # Draws that a property may spend on each case: few choices soon repeat.
@@ -42,54 +45,39 @@ TRIES = 10
 
 def export_vectors(directory: Path, *, clauses: Sequence[str] | None = None,
                    profile: str = "quick", seed: int = 0,
-                   dtypes: Sequence[str] = ("float64", "float32"), force: bool = False) -> int:
+                   dtypes: Sequence[str] = ("float64", "float32"), force: bool = False,
+                   gradients: bool = False) -> int:
     """Write golden vectors; how many. The same arguments give the same bytes.
 
-    clauses, profile, seed  as for `run_verification`
-    force                   replace golden vectors that are there already
+    clauses, profile, seed, gradients  as for `run_verification`
+    force  replace golden vectors that are there already
     Raises ValueError, and nothing is written where it does.
     """
     if profile not in EXAMPLES:
         raise ValueError(f"`profile` must be one of {', '.join(EXAMPLES)}; got {profile!r}.")
     if not dtypes or set(dtypes) - set(DTYPES):
         raise ValueError(f"`dtypes` must be among {', '.join(DTYPES)}; got {', '.join(dtypes)}.")
-    chosen = chosen_clauses(clauses)
+    chosen = chosen_clauses(clauses, gradients=gradients)
     cases: list[dict[str, Any]] = []
     left_out: list[dict[str, str]] = []
     with replaced_directory(Path(directory), force=force) as folder:
         for prop in (prop for clause in chosen for prop in PROPERTIES if prop.clause == clause):
-            reason = _why_not(prop)
-            if reason is not None:
-                left_out.append({"clause": prop.clause, "property": prop.name, "reason": reason})
+            kind = kind_of(prop)
+            if kind is None:
+                left_out.append({"clause": prop.clause, "property": prop.name,
+                                 "reason": NOT_ONE_CASE})
                 continue
             for dtype in (d for d in dtypes if prop.dtypes is None or d in prop.dtypes):
                 count = EXAMPLES[profile] * prop.weight
-                cases += [_export(folder, prop, number, case, recipe) for number, (case, recipe)
+                cases += [_export(folder, prop, kind, number, case, recipe)
+                          for number, (case, recipe)
                           in enumerate(_cases(prop, dtype, count, seed))]
-        manifest = {"format": FORMAT, "format_version": 1, "spec_version": SPEC_VERSION,
-                    "profile": profile, "seed": seed, "dtypes": list(dtypes), "cases": cases,
-                    "not_exported": left_out}
+        manifest = {"format": FORMAT, "format_version": FORMAT_VERSION,
+                    "spec_version": SPEC_VERSION, "profile": profile, "seed": seed,
+                    "dtypes": list(dtypes), "cases": cases, "not_exported": left_out}
         (folder / MANIFEST).write_text(json.dumps(manifest, indent=1, allow_nan=False) + "\n",
                                        encoding="utf-8")
     return len(cases)
-
-
-def _why_not(prop: Property) -> str | None:
-    """Why a property is more than one case and its expected value; None where it is just that."""
-    if prop.gradients:
-        return "gradients are asked for, of which a case has several."
-    if prop.clause.startswith("INV-"):
-        return "an error is expected, not an array."
-    case = prop.cases(Draw(lambda label, most: 0), "float64")
-    if case.operation == "network":
-        return "every layer is judged from the implementation's own inputs to it."
-    with watched() as compared:
-        prop.check(case, backend_target("reference", reference))
-    # A comparison bit by bit has no budget; an empty result has none either.
-    if len(compared) == 1 and compared[0].name == case.operation \
-            and (compared[0].want.budget.any() or compared[0].want.budget.size == 0):
-        return None
-    return "it is about more than the values of one result: types, memory or repetition."
 
 
 def _cases(prop: Property, dtype: str, count: int,
@@ -97,37 +85,51 @@ def _cases(prop: Property, dtype: str, count: int,
     """The simplest case, then random ones, none twice."""
     rng = np.random.default_rng([seed, zlib.crc32(f"{prop.clause}/{prop.name}/{dtype}".encode())])
     seen: set[tuple[int, ...]] = set()
+    given = 0
     for turn in range(TRIES * count):
         draw = Draw((lambda label, most: 0) if turn == 0
                     else lambda label, most: int(rng.integers(most + 1)))
-        case = prop.cases(draw, dtype)
-        recipe = tuple(draw.recipe)
-        if recipe in seen:
-            continue
+        drawn, recipe = prop.cases(draw, dtype), tuple(draw.recipe)
+        case = _asked(prop, drawn) if recipe not in seen else None
         seen.add(recipe)
+        if case is None:
+            continue
         yield case, recipe
-        if len(seen) == count:
+        given += 1
+        if given == count:
             return
 
 
-def _export(folder: Path, prop: Property, number: int, case: Case,
+def _asked(prop: Property, case: Case) -> Case | None:
+    """The case as the property asks it; None where it says nothing, or a file cannot hold it."""
+    if not prop.clause.startswith("INV-"):
+        return case
+    target = AskedTarget()
+    try:
+        prop.check(case, target)
+    except NotApplicable:
+        return None
+    asked = target.case
+    return asked if asked is not None and set(asked.types.values()) <= set(OTHER_TYPES) else None
+
+
+def _export(folder: Path, prop: Property, kind: str, number: int, case: Case,
             recipe: tuple[int, ...]) -> dict[str, Any]:
     """Write one case; its entry in the manifest."""
-    want = expect(case, plain_profile(case.dtype, "float32" if case.dtype == "float16" else None))
-    tensors = {f"input.{name}": array.astype(case.dtype)
+    due, error = expectation(kind, case)
+    tensors = {f"input.{name}": stored(array, case.types.get(name, case.dtype))
                for name, array in case.arrays.items() if array is not None}
-    tensors |= {"expected": want.value.astype(np.float64),
-                "budget": np.broadcast_to(want.budget, want.value.shape).astype(np.float64)}
+    tensors |= due
     if case.judged is not None:
         tensors["judged"] = case.judged
     file = f"{prop.clause}-{prop.name}-{case.dtype}-{number:03}.safetensors"
     options = case.options
     return {
         "id": "/".join((prop.clause, prop.name, case.dtype, ".".join(map(str, recipe)))),
-        "clause": prop.clause, "property": prop.name, "operation": case.operation,
+        "clause": prop.clause, "property": prop.name, "kind": kind, "operation": case.operation,
         "options_type": None if options is None else type(options).__name__,
         "options": None if options is None else asdict(options), "dtype": case.dtype,
-        "arguments": list(case.arrays), "file": file,
+        "types": dict(case.types), "arguments": list(case.arrays), "error": error, "file": file,
         "sha256": write_file(folder / file, tensors)}
 
 
@@ -147,14 +149,8 @@ def check_vectors(directory: Path, results: Path | None = None) -> list[Verdict]
     for entry in manifest["cases"]:
         vector = read_vector(Path(directory), entry)
         verdict = verdicts.setdefault(entry["clause"], Verdict(name, entry["clause"]))
-        if results is None:
-            _judge(verdict, vector, None)
-            continue
-        result = read_result(Path(results), entry["file"])
-        if result is None:
+        if not _judge(verdict, vector, None if results is None else Path(results)):
             missing.setdefault(entry["clause"], []).append(entry)
-        else:
-            _judge(verdict, vector, result)
     for clause, entries in missing.items():
         if verdicts[clause].cases == 0:
             verdicts[clause].reason = NO_RESULTS
@@ -164,14 +160,18 @@ def check_vectors(directory: Path, results: Path | None = None) -> list[Verdict]
     return list(verdicts.values())
 
 
-def _judge(verdict: Verdict, vector: Vector, result: np.ndarray | None) -> None:
-    entry, case = vector.entry, vector.case
-    verdict.cases += 1
+def _judge(verdict: Verdict, vector: Vector, results: Path | None) -> bool:
+    """Judge one case, adding to the verdict; whether there was anything to judge."""
     try:
-        rho = _reference_rho(vector) if result is None else _result_rho(vector, result)
+        rho = _reference_rho(vector) if results is None else _result_rho(vector, results)
+    except (Disagreement, TargetFailure) as error:
+        verdict.cases += 1
+        verdict.failures.append(_failure(vector.entry, str(error), repr(vector.case)))
+        return True
+    if rho is not None:
+        verdict.cases += 1
         verdict.rho = max(verdict.rho, rho)
-    except Disagreement as error:
-        verdict.failures.append(_failure(entry, str(error), repr(case)))
+    return rho is not None
 
 
 def _failure(entry: Mapping[str, Any], reason: str, spelled: str = "") -> Failure:
@@ -179,27 +179,26 @@ def _failure(entry: Mapping[str, Any], reason: str, spelled: str = "") -> Failur
                    spelled or str(entry["file"]))
 
 
-def _result_rho(vector: Vector, result: np.ndarray) -> float:
-    case = vector.case
-    if result.dtype.name != case.dtype:
-        raise Disagreement(f"{case.operation}: dtype {result.dtype}; expected {case.dtype}.")
-    return measure(case.operation, result, vector.want, case.judged)
+def _result_rho(vector: Vector, results: Path) -> float | None:
+    """rho of somebody's results; None where there are none. Raises Disagreement."""
+    entry, case = vector.entry, vector.case
+    if entry["kind"] == "error":
+        argument, due = read_error(results, entry["file"]), dict(entry["error"] or {})
+        if argument not in (None, due.get("argument")):
+            raise Disagreement(f"{case.operation}: the error names `{argument}`; "
+                               f"expected `{due.get('argument')}`.")
+        return None if argument is None else 0.0
+    found = read_results(results, entry)
+    return None if found is None else rho_of(
+        entry["kind"], entry["id"], case, vector.want, found)
 
 
 def _reference_rho(vector: Vector) -> float:
-    """The reference's value within the stored budget, and that budget of today's size."""
-    case, entry = vector.case, vector.entry
-    profile = plain_profile(case.dtype, "float32" if case.dtype == "float16" else None)
+    """The reference's results within the stored budgets, and those of today's size."""
+    entry = vector.entry
     try:
-        with np.errstate(all="ignore"):
-            value = np.asarray(call(reference, case, case.arrays))
-        derived = expect(case, profile)
+        return reference_rho(entry["kind"], entry["id"], vector.case, vector.want,
+                             entry["error"])
     except (ValueError, TypeError, AttributeError, KeyError) as error:
         raise ValueError(f"`{entry['file']}` must be a case that the reference takes; "
                          f"got {type(error).__name__}: {error}") from None
-    rho = measure(case.operation, value, vector.want, case.judged)
-    # A budget widened by hand would let anything pass: it may be at most twice today's.
-    measure(f"{case.operation}, budget", vector.want.budget,
-            Expected(np.broadcast_to(derived.budget, derived.value.shape),
-                     np.broadcast_to(derived.budget, derived.value.shape)), case.judged)
-    return rho

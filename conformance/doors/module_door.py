@@ -30,7 +30,7 @@ class ModuleTarget:
     """A module class in this process."""
 
     dtypes = ("float64",)
-    offer = Offer((MODULE,), profiles_of({}, ("float64",)))
+    offer = Offer((MODULE,), profiles_of({}, ("float64",)), gradients=())
 
     def __init__(self, name: str, make: Callable[..., Any], arguments: Mapping[str, str]) -> None:
         from .torch_module import TorchBuilder, TorchInstance

@@ -19,13 +19,12 @@ import numpy as np
 
 from sasakit.reference.contract.version import SPEC_VERSION
 
-from ..case import Case
+from ..case import UPSTREAM, Case, asked_name
 from ..estimate import Array
 from ..isolation.failure import Raised, TargetFailure
 from ..isolation.frames import RESULT_TYPES
 from ..offer import Offer, read_offer
-from ..profiles import Profile
-from ..target import native_arrays
+from .offered import OfferedTarget
 
 PROTOCOL = 1
 MOST_LINE = 256 << 20
@@ -43,7 +42,7 @@ class Result:
     dtype: str
 
 
-class ProcessTarget:
+class ProcessTarget(OfferedTarget):
     """A running process as a target; it is started again after a line that cannot be read."""
 
     def __init__(self, command: str) -> None:
@@ -54,21 +53,8 @@ class ProcessTarget:
         self._encoding = "base64"
         self.offer = self._start()
 
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        """Types of the arrays that it takes."""
-        return tuple(self.offer.profiles)
-
-    def profile(self, dtype: str) -> Profile:
-        """How it says that it rounds."""
-        return self.offer.profiles[dtype]
-
-    def native(self, case: Case) -> dict[str, Any]:
-        """NumPy arrays, from which the request is written."""
-        return native_arrays(case, lambda array, dtype=None: array)
-
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
-        """The response to one request; a network's by layer."""
+        """The response to one request; a network's by layer, gradients by argument."""
         if self._process is None:
             self.offer = self._start()
         self._asked += 1
@@ -78,14 +64,20 @@ class ProcessTarget:
                 raise ValueError(f"its id is {response.get('id')!r:.50}, not {self._asked}")
             if "error" in response:
                 raise _raised(response["error"])
-            if case.operation != "network":
+            by_name = "gradients" if UPSTREAM in case.arrays else "layers"
+            if by_name == "layers" and case.operation != "network":
                 return _result(response, case.dtype)
             return {str(name): _result(entry, case.dtype)
-                    for name, entry in response["layers"].items()}
+                    for name, entry in response[by_name].items()}
         except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
             self._stop()
             raise TargetFailure("bad answer", f"{type(error).__name__}: {error}, in the response "
-                                              f"to {case.operation}.") from None
+                                              f"to {asked_name(case)}.") from None
+
+    def gradients(self, case: Case, arrays: Mapping[str, Any], upstream: Any) -> dict[str, Any]:
+        """The response to a request for gradients, by argument."""
+        found: dict[str, Any] = self.call(case, {**arrays, UPSTREAM: upstream})
+        return found
 
     def read(self, result: Any) -> Array:
         """NumPy array."""
@@ -94,6 +86,10 @@ class ProcessTarget:
     def result_dtype(self, result: Any) -> str:
         """The dtype that the response says, or the request's."""
         return result.dtype if isinstance(result, Result) else str(result.dtype)
+
+    def close(self) -> None:
+        """End the process."""
+        self._stop()
 
     def _start(self) -> Offer:
         try:
@@ -190,7 +186,7 @@ def _request(case: Case, arrays: Mapping[str, Any], number: int, encoding: str) 
     options = case.options
     spelled = None if options is None else {
         name: getattr(options, name) for name in options.__dataclass_fields__}
-    return {"id": number, "operation": case.operation, "options": spelled, "dtype": case.dtype,
+    return {"id": number, "operation": asked_name(case), "options": spelled, "dtype": case.dtype,
             "arrays": {name: None if array is None else
                        spell_array(array, case.types.get(name, case.dtype), encoding)
                        for name, array in arrays.items()}}

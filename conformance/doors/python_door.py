@@ -2,8 +2,10 @@
 
 What is loaded offers operations by their interface names, channels-last arrays in and out, with
 `options` as in `sasakit.reference`: def local_attention(query, key, value, rel_row, rel_col, *,
-options). A network is offered as `load(spec, weights)`, whose result has `trace(images)`. It may
-declare `dtypes`, `profile`, `options` and `checks_input`, as `read_offer` reads them.
+options). A network is offered as `load(spec, weights)`, whose result has `trace(images)`, gradients
+as `<operation>_vjp(upstream, ...)`, a function's also by its own name with _vjp. It may declare
+`dtypes`, `profile`, `options` and `checks_input`, as `read_offer` reads them, and `tensors = True`
+where it takes and gives those of torch.
 """
 
 import importlib
@@ -16,39 +18,31 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Case, call
+from ..case import VJP, Case, call, call_vjp
 from ..estimate import Array
 from ..isolation.failure import TargetFailure
-from ..offer import OPERATIONS, Offer, read_offer
-from ..profiles import Profile
-from ..target import native_arrays
+from ..offer import OPERATIONS, VJPS, Offer, read_offer
+from ..target import Target
 from .module_door import ModuleTarget, is_module_class
+from .offered import OfferedTarget
 
 DECLARED = ("dtypes", "profile", "options", "checks_input")
 
 
-class PythonTarget:
+class PythonTarget(OfferedTarget):
     """Whatever was loaded, as a target."""
 
     def __init__(self, name: str, offered: Any, offer: Offer) -> None:
-        self.name, self._offered, self.offer = name, offered, offer
-
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        """Types of the arrays that it takes."""
-        return tuple(self.offer.profiles)
-
-    def profile(self, dtype: str) -> Profile:
-        """How it says that it rounds."""
-        return self.offer.profiles[dtype]
-
-    def native(self, case: Case) -> dict[str, Any]:
-        """NumPy arrays."""
-        return native_arrays(case, lambda array, dtype=None: array)
+        self.name, self.offered, self.offer = name, offered, offer
 
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
         """The operation; a network gives its layers by name."""
-        return call(self._offered, case, arrays)
+        return call(self.offered, case, arrays)
+
+    def gradients(self, case: Case, arrays: Mapping[str, Any], upstream: Any) -> dict[str, Any]:
+        """The operation's own gradients, by argument."""
+        found: dict[str, Any] = call_vjp(self.offered, case, arrays, upstream)
+        return found
 
     def read(self, result: Any) -> Array:
         """NumPy array of an array or a tensor."""
@@ -69,10 +63,11 @@ def _kind(result: object) -> str:
     return "None" if result is None else f"a {type(result).__name__}"
 
 
-def load(arguments: Mapping[str, Any]) -> PythonTarget | ModuleTarget:
+def load(arguments: Mapping[str, Any]) -> Target:
     """Target of the arguments "spec" (file.py:name, package.module:name, package.module) and
-    optional "operation" (which one a bare callable is). A class of torch modules becomes a
-    ModuleTarget, whose constructor gets "arguments", by name with placeholders.
+    optional "operation" (which one a bare callable is) and "tensors" (whether it takes those of
+    torch). A class of torch modules becomes a ModuleTarget, whose constructor gets "arguments", by
+    name with placeholders.
 
     Raises what importing raises, ValueError for a name that is missing, TypeError for an object
     that offers nothing.
@@ -80,18 +75,23 @@ def load(arguments: Mapping[str, Any]) -> PythonTarget | ModuleTarget:
     place, _, name = str(arguments["spec"]).rpartition(":") \
         if ":" in str(arguments["spec"]) else (str(arguments["spec"]), "", "")
     found: Any = _module(place)
+    owner: Any = found
     for part in name.split(".") if name else ():
         if not hasattr(found, part):
             raise ValueError(f"`target` must name something in {place}; got {name!r}.")
-        found = getattr(found, part)
+        owner, found = found, getattr(found, part)
     if is_module_class(found):
         return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}))
     if isinstance(found, type):
         found = found()
-    offered, operations = _offered(found, arguments.get("operation"))
+    beside = getattr(owner, f"{name.rpartition('.')[2]}{VJP}", None)
+    offered, operations = _offered(found, arguments.get("operation"), beside)
     declared = {key: getattr(found, key) for key in DECLARED if hasattr(found, key)}
-    return PythonTarget(str(arguments["spec"]), offered,
-                        read_offer({**declared, "operations": operations}))
+    offer = read_offer({**declared, "operations": operations})
+    if arguments.get("tensors") or getattr(found, "tensors", getattr(owner, "tensors", False)):
+        from .torch_tensors import TensorTarget
+        return TensorTarget(str(arguments["spec"]), offered, offer)
+    return PythonTarget(str(arguments["spec"]), offered, offer)
 
 
 def _module(place: str) -> ModuleType:
@@ -112,18 +112,25 @@ def _module(place: str) -> ModuleType:
     return module
 
 
-def _offered(found: Any, operation: str | None) -> tuple[Any, list[str]]:
-    """What is asked for operations by name, and which of them it has."""
+def _offered(found: Any, operation: str | None, beside: Any) -> tuple[Any, list[str]]:
+    """What is asked for operations by name, and which of them it has.
+
+    beside  the function of its gradients, for a function that has one
+    """
     if operation is not None or _is_function(found):
         name = operation or str(getattr(found, "__name__", ""))
         attribute = "load" if name == "network" else name
-        if name not in OPERATIONS:
+        if name not in (*OPERATIONS, *VJPS):
             raise ValueError(f"`--operation` must be one of {', '.join(OPERATIONS)} where the "
                              f"function has another name; got {name!r}.")
         if not callable(found):
             found = getattr(found, attribute)
-        return SimpleNamespace(**{attribute: found}), [name]
-    names = [name for name in OPERATIONS
+        functions = {attribute: found}
+        if callable(beside) and f"{name}{VJP}" in VJPS:
+            functions[f"{name}{VJP}"] = beside
+        return SimpleNamespace(**functions), [name, *(each for each in functions if each in VJPS
+                                                      and each != name)]
+    names = [name for name in (*OPERATIONS, *VJPS)
              if callable(getattr(found, "load" if name == "network" else name, None))]
     if not names:
         raise TypeError(f"`target` must be a function or offer some of {', '.join(OPERATIONS)}; "
@@ -133,4 +140,5 @@ def _offered(found: Any, operation: str | None) -> tuple[Any, list[str]]:
 
 def _is_function(found: Any) -> bool:
     """A callable that offers no operation by name is one operation itself."""
-    return callable(found) and not any(hasattr(found, name) for name in (*OPERATIONS, "load"))
+    return callable(found) and not any(
+        hasattr(found, name) for name in (*OPERATIONS, *VJPS, "load"))

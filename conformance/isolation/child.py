@@ -34,6 +34,7 @@ class Limits:
     output     bytes that it may print during one answer
     processes  how many of them may live at once
     restarts   how often it is started again after it has crashed or hung
+    total      seconds for all that it is asked, from its first start
     """
 
     seconds: float = 20.0
@@ -42,6 +43,7 @@ class Limits:
     output: int = 8 << 20
     processes: int = 16
     restarts: int = 3
+    total: float = 1800.0
 
 
 class Child:

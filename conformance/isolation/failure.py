@@ -44,6 +44,16 @@ class TargetFailure(Exception):
         return f"{self.kind}: {self.text}"
 
 
+class OutOfTime(TargetFailure):
+    """No answer, because all the time that the target may take as a whole is spent."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__("hang", text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
 def clipped(text: str, most: int = MOST_TEXT) -> str:
     """Beginning and end of a text that is too long."""
     half = most // 2

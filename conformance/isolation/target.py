@@ -1,5 +1,6 @@
 """A target that lives in a child process: the kit keeps the cases, the child only computes."""
 
+import time
 import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ..case import Case
+from ..case import UPSTREAM, Case, asked_name
 from ..estimate import Array
 from ..offer import NAMED_RESULTS, Offer, read_offer
 from ..profiles import Profile
 from ..target import native_arrays
 from .child import Child, Limits
-from .failure import TargetFailure, read_failure
+from .failure import OutOfTime, TargetFailure, read_failure
 from .frames import decode_arrays, encode_case
 
 # A result is no larger than so many times its inputs: extent * extent logits for a query.
@@ -40,13 +41,14 @@ class IsolatedTarget:
     def __init__(self, name: str, description: Mapping[str, Any],
                  limits: Limits | None = None) -> None:
         self.name = name
-        self._description = description
+        self.description = description
         self._limits = limits or Limits()
         self._child: Child | None = None
         self._offer: Offer | None = None
-        self._given_up: str | None = None
+        self._given_up: TargetFailure | None = None
         self._lost = 0
         self._asked = 0
+        self._end: float | None = None
 
     def __enter__(self) -> "IsolatedTarget":
         return self
@@ -67,8 +69,8 @@ class IsolatedTarget:
             try:
                 self._running()
             except TargetFailure as failure:
-                self._given_up = str(failure)
-        return self._given_up
+                self._given_up = TargetFailure("crash", str(failure))
+        return None if self._given_up is None else self._given_up.text
 
     @property
     def offer(self) -> Offer:
@@ -102,17 +104,8 @@ class IsolatedTarget:
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
         """Ask the child; an input that it changed is changed in `arrays` too."""
         child = self._running()
-        self._asked += 1
-        frame = encode_case(case, self._asked)
-        most = LEAST_ROOM + MOST_GROWTH * len(frame)
-        try:
-            header, data = child.ask(frame, self._limits.seconds, most, f"in {case.operation}")
-            if header.get("id") != self._asked:
-                raise TargetFailure("bad answer", "an answer to another case, "
-                                                  f"in {case.operation}.")
-        except TargetFailure as failure:
-            self._lose(failure)
-            raise
+        what = f"in {asked_name(case)}"
+        header, data = self._exchange(child, case, what)
         if "failure" in header:
             told = read_failure(header["failure"])
             if told.kind not in GOES_ON:
@@ -121,11 +114,59 @@ class IsolatedTarget:
             raise told
         return _results(case, header, decode_arrays(header, data), arrays)
 
+    @property
+    def has_gradients(self) -> bool:
+        """Whether it offers the gradients of some operation."""
+        return bool(self.offer.gradients)
+
+    def gradients(self, case: Case, arrays: Mapping[str, Any], upstream: Any) -> dict[str, Any]:
+        """Ask the child for the gradients of the case, which carries its upstream gradient."""
+        found: dict[str, Any] = self.call(case, {**arrays, UPSTREAM: upstream})
+        return found
+
+    @property
+    def command_words(self) -> tuple[str, ...]:
+        """What the command line calls it, options and limits included."""
+        description, limits = self.description, self._limits
+        words = ["--process", str(description["command"])] if description["door"] == "process" \
+            else [str(description["spec"])]
+        words += ["--operation", str(description["operation"])] \
+            if description.get("operation") else []
+        words += ["--tensors"] if description.get("tensors") else []
+        for name, value in description.get("arguments", {}).items():
+            words += ["--arg", f"{name}={value}"]
+        usual = Limits()
+        words += ["--time-limit", f"{limits.seconds:g}"] if limits.seconds != usual.seconds else []
+        words += ["--memory-limit", f"{limits.memory / 2**30:g}"] \
+            if limits.memory != usual.memory else []
+        return tuple(words)
+
+    def _exchange(self, child: Child, case: Case, what: str) -> tuple[dict[str, Any], bytes]:
+        """The child's reply to one case."""
+        self._asked += 1
+        frame = encode_case(case, self._asked)
+        most = LEAST_ROOM + MOST_GROWTH * len(frame)
+        left = self._seconds_left()
+        try:
+            header, data = child.ask(frame, min(self._limits.seconds, left), most, what)
+            if header.get("id") != self._asked:
+                raise TargetFailure("bad answer", f"an answer to another case, {what}.")
+        except TargetFailure as failure:
+            if failure.kind == "hang" and left < self._limits.seconds:
+                raise self._out_of_time() from None
+            self._lose(failure)
+            raise
+        return header, data
+
     def _running(self) -> Child:
         if self._given_up is not None:
-            raise TargetFailure("crash", self._given_up)
+            raise self._given_up
+        if self._end is None:
+            self._end = time.monotonic() + self._limits.total
+        if self._seconds_left() <= 0:
+            raise self._out_of_time()
         if self._child is None:
-            child = Child(self._description, self._limits)
+            child = Child(self.description, self._limits)
             weakref.finalize(self, child.end)
             hello = child.hello()
             failure = read_failure(hello["failure"]) if "failure" in hello else None
@@ -140,12 +181,22 @@ class IsolatedTarget:
             self._child = child
         return self._child
 
+    def _seconds_left(self) -> float:
+        return self._limits.total if self._end is None else self._end - time.monotonic()
+
+    def _out_of_time(self) -> TargetFailure:
+        """The end of all that it may take; who is cut short by it is not to blame."""
+        self.close()
+        self._given_up = OutOfTime(f"out of time: all of its {self._limits.total:g} s are spent.")
+        return self._given_up
+
     def _lose(self, failure: TargetFailure) -> None:
         self.close()
         failure.lost = True
         self._lost += 1
         if self._lost > self._limits.restarts:
-            self._given_up = f"given up after {self._lost} failures, the last: {failure}"
+            self._given_up = TargetFailure(
+                "crash", f"given up after {self._lost} failures, the last: {failure}")
 
 
 def _results(case: Case, header: Mapping[str, Any], decoded: list[Array | None],
@@ -161,15 +212,15 @@ def _results(case: Case, header: Mapping[str, Any], decoded: list[Array | None],
     whole = [array for array in decoded if array is not None]
     if wanted != len(whole) or len(whole) != len(decoded) or not all(map(_fits, whole, dtypes)):
         raise TargetFailure("bad answer", f"the reply has no form that is known, "
-                                          f"in {case.operation}.")
+                                          f"in {asked_name(case)}.")
     for name, after in zip(changed, whole[len(dtypes):], strict=True):
         if isinstance(name, str) and arrays.get(name) is not None \
                 and arrays[name].shape == after.shape:
             arrays[name][...] = after
     answers = list(map(Answer, whole, dtypes))
-    named = case.operation in NAMED_RESULTS
+    named = case.operation in NAMED_RESULTS or UPSTREAM in case.arrays
     if named != (names is not None):
-        raise TargetFailure("bad answer", f"{case.operation} returned "
+        raise TargetFailure("bad answer", f"{asked_name(case)} returned "
                                           f"{'no ' if named else ''}results by name.")
     return dict(zip(map(str, names), answers, strict=False)) if named else answers[0]
 

@@ -70,12 +70,14 @@ def _load(description: dict[str, Any]) -> "Target":
 def _hello(target: "Target") -> bytes:
     from dataclasses import asdict
 
+    from ..case import VJP
     from ..offer import offer_of
     from .frames import encode
     offer = offer_of(target)
     return encode({
-        "operations": offer.operations, "options": dict(offer.options),
-        "checks_input": offer.checks_input, "dtypes": target.dtypes,
+        "operations": [*offer.operations, *(name + VJP for name in offer.gradients)],
+        "options": dict(offer.options), "checks_input": offer.checks_input,
+        "dtypes": target.dtypes,
         "profile": {dtype: asdict(target.profile(dtype)) for dtype in target.dtypes}})
 
 
@@ -100,14 +102,18 @@ def _run(target: "Target", case: Any, number: int) -> bytes:
     """The reply: the results, then the inputs that changed."""
     import numpy as np
 
+    from ..case import UPSTREAM, asked_name
+    from ..gradients import gradients_of
     from ..offer import NAMED_RESULTS
     from .frames import RESULT_TYPES, encode
+    asked = asked_name(case)
     native = target.native(case)
     before = {name: np.array(target.read(array)) for name, array in native.items()
               if array is not None}
-    result = target.call(case, native)
-    several = case.operation in NAMED_RESULTS
-    named = _by_name(case.operation, result) if several else {case.operation: result}
+    result = gradients_of(case, target, native) if UPSTREAM in native \
+        else target.call(case, native)
+    several = asked != case.operation or asked in NAMED_RESULTS
+    named = _by_name(asked, result) if several else {asked: result}
     results = [_checked(name, target.read(value)) for name, value in named.items()]
     changed = {name: after for name, array in before.items()
                if array.dtype.name in RESULT_TYPES

@@ -11,7 +11,7 @@ from ..report import Diagnosis, Report
 from .evidence import Evidence
 from .html_clauses import clause_chapters, failures_of
 from .markup import Markup, element, join
-from .summary import FOUND, diagnosis_words, headline, status_of
+from .summary import FOUND, chapters_of, diagnosis_words, headline, ladder_words, status_of
 
 BADGES = {"conforms": "good", "deviates": "bad", "not judged": "none"}
 
@@ -69,8 +69,8 @@ def _badge(report: Report) -> Markup:
 
 def _target(anchor: str, report: Report, evidence: Evidence) -> Markup:
     parts = [element("h2", element("span", report.target, id=f"{anchor}-name"), _badge(report)),
-             element("p", f"It {headline(report)}", class_="lead"), _failed(anchor, report),
-             _measures(report)]
+             element("p", f"It {headline(report)} {ladder_words(report)}", class_="lead"),
+             _failed(anchor, report), _measures(report)]
     if report.reason:
         parts += [element("h3", "Why it could not be judged"), element("pre", report.reason)]
     if report.diagnosis:
@@ -84,7 +84,8 @@ def _target(anchor: str, report: Report, evidence: Evidence) -> Markup:
 
 def _failed(anchor: str, report: Report) -> Markup:
     """Links to the clauses that fail."""
-    failed = [verdict.clause for verdict in report.verdicts if verdict.failures]
+    failed = [verdict.clause for chapter in chapters_of(report.verdicts)
+              for verdict in chapter.verdicts if verdict.failures]
     if not failed:
         return Markup("")
     links = [element("a", clause, href=f"#{anchor}-{clause}") for clause in failed]

@@ -13,7 +13,6 @@ from .snippet import snippet
 from .summary import (
     Chapter,
     chapters_of,
-    replay_command,
     spell_rho,
     status_of,
     title_of,
@@ -104,8 +103,8 @@ def _property(target: str, failures: Sequence[Failure], evidence: Evidence) -> M
               element("pre", first.reason)]
     if sight is not None and sight.inspection.failure is not None:
         parts.append(_small(sight.inspection, target))
-    parts.append(element("p", "Judge it alone: ",
-                         element("code", replay_command(target, first.case))))
+    if first.replay:
+        parts.append(element("p", "Judge it alone: ", element("code", first.replay)))
     parts += [element("p", f"Also in {other.dtype}: {other.reason} ",
                       element("code", other.case), class_="soft") for other in others]
     return join(*parts)

@@ -9,9 +9,10 @@ from typing import Any
 
 from sasakit.reference import SPEC_VERSION
 
+from ..ladder import rung_of
 from ..report import Diagnosis, Report
 from ..runner import Verdict
-from .summary import status_of, title_of
+from .summary import failed_first, status_of, title_of
 
 # The version of the schema; it changes when a key is taken away or means something else.
 FORMAT = 1
@@ -27,7 +28,7 @@ def report_document(reports: Sequence[Report], *, profile: str, seed: int) -> di
         "passed": all(report.outcome == "conforms" for report in reports),
         "targets": [{
             "target": report.target, "outcome": report.outcome, "reason": report.reason,
-            "seconds": _plain(report.seconds),
+            "seconds": _plain(report.seconds), "failed_first": _failed_first(report),
             "diagnosis": report.diagnosis and _diagnosis(report.diagnosis),
         } for report in reports],
         "verdicts": [_verdict(verdict) for report in reports for verdict in report.verdicts],
@@ -52,7 +53,14 @@ def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {"target": verdict.target, "clause": verdict.clause, "title": title_of(verdict.clause),
             "cases": verdict.cases, "rho": _plain(verdict.rho),
             "verdict": status_of(verdict), "reason": verdict.reason,
+            "rung": rung_of(verdict.clause), "rests_on": verdict.rests_on,
+            "seconds": _plain(verdict.seconds),
             "failures": [asdict(failure) for failure in verdict.failures]}
+
+
+def _failed_first(report: Report) -> dict[str, str] | None:
+    first = failed_first(report)
+    return None if first is None else {"rung": first[0], "clause": first[1]}
 
 
 def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from xml.etree import ElementTree
 from ..report import Report
 from ..runner import Verdict
 from .summary import (
-    failure_text,
     first_line,
     is_offered,
     status_of,
@@ -55,10 +54,10 @@ def _suite(report: Report) -> ElementTree.Element:
 
 
 def _clause(target: str, verdict: Verdict) -> ElementTree.Element:
-    case = _case(target, f"{verdict.clause} {title_of(verdict.clause)}".strip())
+    case = _case(target, f"{verdict.clause} {title_of(verdict.clause)}".strip(), verdict.seconds)
     match status_of(verdict):
         case "fail":
-            texts = [failure_text(target, failure) for failure in verdict.failures]
+            texts = [str(failure) for failure in verdict.failures]
             reasons = [failure.reason for failure in verdict.failures] or [why_not(verdict)]
             _told(case, "failure", first_line(reasons[0]), "\n\n".join(texts or reasons))
         case "not judged":
@@ -70,8 +69,9 @@ def _clause(target: str, verdict: Verdict) -> ElementTree.Element:
     return case
 
 
-def _case(target: str, name: str) -> ElementTree.Element:
-    return ElementTree.Element("testcase", {"classname": visible(target), "name": visible(name)})
+def _case(target: str, name: str, seconds: float = 0.0) -> ElementTree.Element:
+    return ElementTree.Element("testcase", {"classname": visible(target), "name": visible(name),
+                                            "time": f"{seconds:.3f}"})
 
 
 def _told(case: ElementTree.Element, kind: str, message: str, text: str | None) -> None:

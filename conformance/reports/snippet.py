@@ -1,5 +1,8 @@
 """A few lines of Python that show one counterexample to whoever runs them."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..case import Case, spell_options
 from ..estimate import Array
 from ..inspection import Inspection, Numbers
@@ -23,6 +26,32 @@ def given(values):
 print("given", result[{at}].item())
 print("expected", {expected!r}, "within", {budget!r})
 """
+# The same through the door that judged it, in this process, where a debugger can follow.
+_FOREIGN = """import numpy as np
+
+from sasakit.conformance.case import Case
+from sasakit.conformance.doors import load_described
+{imports}
+nan, inf = np.nan, np.inf
+
+def given(values):
+    return np.array(values, dtype="float64")
+
+{arrays}
+case = Case({operation!r}, {names}, {options}, {dtype!r})
+target = load_described({described!r})
+result = target.read(target.call(case, target.native(case)))
+target.close()
+print("given", result[{at}].item())
+print("expected", {expected!r}, "within", {budget!r})
+"""
+_FOREIGN_REPLAY = """from sasakit.conformance.isolation.target import IsolatedTarget
+from sasakit.conformance.runner import replay
+
+with IsolatedTarget({name!r}, {described!r}) as target:
+    verdict = replay({case!r}, target)
+print(*(verdict.failures or [verdict.reason or "It holds."]), sep="\\n")
+"""
 _REPLAY = """from sasakit.conformance.runner import replay
 from sasakit.conformance.target import backend_target
 {backend}
@@ -37,10 +66,15 @@ def snippet(seen: Inspection, target: str) -> str:
     """Source that reproduces the inspected case: alone where its arrays are few numbers."""
     numbers = seen.numbers
     if numbers is None or not _stands_alone(seen):
+        if seen.described is not None:
+            return _FOREIGN_REPLAY.format(name=target, described=dict(seen.described),
+                                          case=seen.case_id)
         return _REPLAY.format(backend=_backend(target), name=target, case=seen.case_id)
     case = seen.case
     _, due, within, _ = numbers.at_worst()
     kind = "" if case.options is None else type(case.options).__name__
+    if seen.described is not None:
+        return _foreign(seen, seen.described, numbers, kind)
     return _DIRECT.format(
         backend=_backend(target), dtype=case.dtype,
         imports=f"from sasakit.reference import {kind}\n" if kind else "",
@@ -48,6 +82,19 @@ def snippet(seen: Inspection, target: str) -> str:
         arrays="\n".join(_arrays(case)),
         options=f"options = {spell_options(case.options)}\n" if kind else "",
         call=_call(case), at=", ".join(map(str, _own_index(case, numbers))),
+        expected=due, budget=within)
+
+
+def _foreign(seen: Inspection, described: Mapping[str, Any], numbers: Numbers, kind: str) -> str:
+    case = seen.case
+    _, due, within, _ = numbers.at_worst()
+    values = [f"{name} = {'None' if array is None else f'given({_literal(array)})'}"
+              for name, array in case.arrays.items()]
+    return _FOREIGN.format(
+        imports=f"from sasakit.reference import {kind}\n" if kind else "", arrays="\n".join(values),
+        operation=case.operation, names=f"dict({', '.join(f'{n}={n}' for n in case.arrays)})",
+        options=spell_options(case.options) if kind else None, dtype=case.dtype,
+        described=dict(described), at=", ".join(map(str, _own_index(case, numbers))),
         expected=due, budget=within)
 
 

@@ -1,6 +1,5 @@
 """What every report says, whatever its form: outcomes, statuses, chapters, a diagnosis in words."""
 
-import shlex
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Literal
 from sasakit.reference import SPEC_VERSION, AttentionOptions
 
 from ..clauses import all_clauses
+from ..ladder import ORDER, rung_of
 from ..report import Diagnosis, Outcome, Report
 from ..runner import NOT_OFFERED, Failure, Verdict
 
@@ -36,9 +36,10 @@ class Chapter:
         return [verdict for verdict in self.verdicts if status_of(verdict) == status]
 
 
-def reports_of(verdicts: Iterable[Verdict], seconds: float = 0.0) -> list[Report]:
+def reports_of(verdicts: Iterable[Verdict], seconds: float | None = None) -> list[Report]:
     """One report for each target of a run that has no diagnosis.
 
+    seconds  how long each took; None for what its verdicts say
     A target deviates where anything failed, and conforms where what it offers was judged and held.
     """
     by_target: dict[str, list[Verdict]] = {}
@@ -47,13 +48,14 @@ def reports_of(verdicts: Iterable[Verdict], seconds: float = 0.0) -> list[Report
     return [_report(target, own, seconds) for target, own in by_target.items()]
 
 
-def _report(target: str, verdicts: list[Verdict], seconds: float) -> Report:
+def _report(target: str, verdicts: list[Verdict], seconds: float | None) -> Report:
     given = {status_of(verdict) for verdict in verdicts}
     outcome: Outcome = "deviates" if "fail" in given else \
         "conforms" if "pass" in given else "not judged"
     trouble = [verdict.reason for verdict in verdicts if verdict.reason is not None
                and (is_offered(verdict) or outcome == "not judged")]
-    return Report(target, outcome, verdicts, reason=next(iter(trouble), None), seconds=seconds)
+    return Report(target, outcome, verdicts, reason=next(iter(trouble), None),
+                  seconds=sum(v.seconds for v in verdicts) if seconds is None else seconds)
 
 
 def status_of(verdict: Verdict) -> Status:
@@ -69,8 +71,36 @@ def why_not(verdict: Verdict) -> str:
 
 
 def is_offered(verdict: Verdict) -> bool:
-    """Whether the implementation offers what the clause asks: then not to be judged is trouble."""
-    return verdict.reason not in (None, NOT_OFFERED)
+    """Whether the implementation offers what the clause asks: then not to be judged is trouble.
+
+    What rests on something that failed is none: that failure stands for it.
+    """
+    return verdict.reason not in (None, NOT_OFFERED) and verdict.rests_on is None
+
+
+def failed_first(report: Report) -> tuple[str, str] | None:
+    """The lowest rung of the ladder that failed, and the clause that showed it first.
+
+    None where nothing failed, or no ladder was climbed.
+    """
+    found = [(ORDER[failure.rung], ORDER[rung_of(verdict.clause)] != ORDER[failure.rung], n)
+             for n, verdict in enumerate(report.verdicts) for failure in verdict.failures
+             if failure.rung]
+    if not found:
+        return None
+    place, _, n = min(found)
+    return list(ORDER)[place], report.verdicts[n].clause
+
+
+def ladder_words(report: Report) -> str:
+    """Where the ladder broke, in one sentence; empty where it did not."""
+    first = failed_first(report)
+    if first is None:
+        return ""
+    left = sum(verdict.rests_on is not None and status_of(verdict) == "not judged"
+               for verdict in report.verdicts)
+    rest = f"; left out as resting on what failed: {left}" if left else ""
+    return f"The first rung that fails is {first[0]}, in {first[1]}{rest}."
 
 
 def title_of(clause: str) -> str:
@@ -80,15 +110,26 @@ def title_of(clause: str) -> str:
 
 
 def chapters_of(verdicts: Sequence[Verdict]) -> list[Chapter]:
-    """Verdicts by chapter, those with failures first, each else in the specification's order."""
+    """Verdicts by chapter, the lowest failed rung first, each else in the specification's order."""
     by_letters: dict[str, list[Verdict]] = {}
     for verdict in verdicts:
         by_letters.setdefault(verdict.clause.partition("-")[0], []).append(verdict)
     order = ("fail", "not judged", "pass")
     chapters = [Chapter(CHAPTERS.get(letters, letters),
-                        tuple(sorted(own, key=lambda v: order.index(status_of(v)))))
+                        tuple(sorted(own, key=lambda v: (order.index(status_of(v)), _rung(v)))))
                 for letters, own in by_letters.items()]
-    return sorted(chapters, key=lambda chapter: not chapter.of("fail"))
+    return sorted(chapters, key=lambda chapter: (
+        not chapter.of("fail"), min(map(_rung, chapter.of("fail")), default=0)))
+
+
+def lowest_first(verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Failures first, those on the lowest rung before; the others as they are."""
+    return sorted(verdicts, key=lambda verdict: (status_of(verdict) != "fail", _rung(verdict)))
+
+
+def _rung(verdict: Verdict) -> int:
+    """Place of the lowest rung that a verdict failed on; one for all that did not."""
+    return min((ORDER[failure.rung] for failure in verdict.failures if failure.rung), default=0)
 
 
 def headline(report: Report) -> str:
@@ -101,7 +142,7 @@ def headline(report: Report) -> str:
     if not report.verdicts and report.diagnosis is not None:
         return _diagnosed(report.outcome, report.diagnosis)
     asked = f"{count} clause{'s' if count != 1 else ''} of SPEC.md {SPEC_VERSION}"
-    silent = f"; {left} could not be asked" if left else ""
+    silent = f"; {left} were not judged" if left else ""
     if report.outcome == "conforms":
         return f"conforms to {asked}{silent}."
     return f"deviates from {len(failed)} of {asked}{silent}."
@@ -118,23 +159,12 @@ def _diagnosed(outcome: str, diagnosis: Diagnosis) -> str:
 
 
 def smallest_failure(report: Report) -> tuple[Verdict, Failure] | None:
-    """The shortest counterexample, of a clause that the diagnosis names where it names any."""
+    """The lowest and shortest counterexample, of a clause that the diagnosis names where it can."""
     named = {d.clause for d in report.diagnosis.deviations} if report.diagnosis else set()
     found = [(verdict, failure) for verdict in report.verdicts for failure in verdict.failures]
     return min(found, default=None,
-               key=lambda each: (each[0].clause not in named, len(each[1].spelled)))
-
-
-def replay_command(target: str, case: str) -> str:
-    """The command that judges one case alone."""
-    return f"sasakit verify {shlex.quote(target)} --case {shlex.quote(case)}"
-
-
-def failure_text(target: str, failure: Failure) -> str:
-    """One failure as lines of text, with the command that judges its case alone."""
-    return (f"{failure.property} [{failure.dtype}]: {failure.reason}\n"
-            f"  smallest case: {failure.spelled}\n"
-            f"  judge it alone: {replay_command(target, failure.case)}")
+               key=lambda each: (each[0].clause not in named, ORDER.get(each[1].rung, 0),
+                                 len(each[1].spelled)))
 
 
 def diagnosis_words(diagnosis: Diagnosis) -> list[tuple[str, list[str]]]:

@@ -11,7 +11,7 @@ from .summary import (
     diagnosis_words,
     first_line,
     headline,
-    replay_command,
+    ladder_words,
     smallest_failure,
     spell_rho,
     title_of,
@@ -30,6 +30,8 @@ def terminal_report(reports: Sequence[Report]) -> str:
 def _one(report: Report) -> list[str]:
     taken = f" ({report.seconds:.1f} s)" if report.seconds else ""
     lines = _wrap(f"{report.target}: {headline(report)}{taken}")
+    if ladder := ladder_words(report):
+        lines += _wrap(ladder)
     if report.reason:
         lines += ["", *_indent(report.reason)]
     if report.diagnosis:
@@ -56,8 +58,9 @@ def _diagnosis(diagnosis: Diagnosis) -> list[str]:
 
 
 def _chapter(chapter: Chapter) -> list[str]:
-    failed, silent, passed = (chapter.of(status) for status in ("fail", "not judged", "pass"))
-    if not failed and not silent:
+    failed, unasked, passed = (chapter.of(status) for status in ("fail", "not judged", "pass"))
+    silent = [verdict for verdict in unasked if verdict.rests_on is None]
+    if not failed and not unasked:
         count = f"{len(passed)} clause{'s' if len(passed) != 1 else ''}"
         cases = sum(verdict.cases for verdict in passed)
         worst = max(verdict.rho for verdict in passed)
@@ -68,6 +71,9 @@ def _chapter(chapter: Chapter) -> list[str]:
         lines.append(f"  {'FAIL' if verdict in failed else 'none'}  {verdict.clause:<8}"
                      f"{title_of(verdict.clause):<46}{visible(', '.join(dtypes))}".rstrip())
         lines += [] if dtypes else _wrap(first_line(why_not(verdict)), *[" " * 16] * 2)
+    for rung in dict.fromkeys(each.rests_on for each in unasked if each.rests_on is not None):
+        left = [verdict.clause for verdict in unasked if verdict.rests_on == rung]
+        lines += _wrap(f"{', '.join(left)}: rests on {rung}", "  none  ", "        ")
     if passed:
         lines += _wrap(", ".join(verdict.clause for verdict in passed), "  pass  ", "        ")
     return lines
@@ -82,7 +88,7 @@ def _counterexample(report: Report) -> list[str]:
             *_wrap(f"{verdict.clause} {title_of(verdict.clause)}, {failure.dtype}, "
                    f"{failure.property}", "  ", "  "),
             *_indent(failure.reason), *_wrap(failure.spelled, "  ", "    "),
-            "Judge it alone", f"  {visible(replay_command(report.target, failure.case))}"]
+            *(["Judge it alone", f"  {visible(failure.replay)}"] if failure.replay else [])]
 
 
 def _wrap(text: str, first: str = "", rest: str = "") -> list[str]:

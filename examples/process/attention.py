@@ -12,7 +12,7 @@ import numpy as np
 HELLO = {
     "name": "attention.py",
     "spec_version": "0.1",
-    "operations": ["relative_logits", "local_attention"],
+    "operations": ["relative_logits", "local_attention", "relative_logits_vjp"],
     "dtypes": ["float64", "float32"],
     "options": {"relative": ["shared", "per_head"], "position": ["relative", "none"]},
     "checks_input": False,
@@ -90,15 +90,46 @@ def local_attention(options, query, key, value, rel_row, rel_col):
     return result
 
 
+def relative_logits_vjp(options, query, rel_row, rel_col, upstream):
+    """SPEC GRAD-2: an entry gathers from all pixels that read it, a query from its window."""
+    grads = {"query": query * 0, "rel_row": rel_row * 0, "rel_col": rel_col * 0}
+    _, height, width, heads, depth = query.shape
+    row_half, col_half = slice(depth // 2), slice(depth // 2, depth)
+    if options["first_half"] == "column":
+        row_half, col_half = col_half, row_half
+    for i in range(height):
+        for j in range(width):
+            places = window(i, height, options)[1], window(j, width, options)[1]
+            for name, half, axis, at in (("rel_row", row_half, 3, places[0]),
+                                         ("rel_col", col_half, 2, places[1])):
+                table = {"rel_row": rel_row, "rel_col": rel_col}[name]
+                table = np.broadcast_to(table, (heads, *table.shape[-2:]))
+                reads = upstream[:, i, j].sum(axis=axis)
+                grads["query"][:, i, j, :, half] = np.einsum("bnt,ntd->bnd", reads, table[:, at])
+                own = np.einsum("bnt,bnd->ntd", reads, query[:, i, j, :, half])
+                grads[name][..., at, :] += own if rel_row.ndim == 3 else own.sum(axis=0)
+    return grads
+
+
+OPERATIONS = {"relative_logits": relative_logits, "local_attention": local_attention,
+              "relative_logits_vjp": relative_logits_vjp}
+
+
+def spell(result, dtype):
+    """The entry of a response."""
+    result = result.astype(np.dtype(dtype).newbyteorder("<"))
+    return {"shape": list(result.shape), "data": base64.b64encode(result.tobytes()).decode()}
+
+
 def answer(request):
     """The response to one request."""
-    operation = {"relative_logits": relative_logits, "local_attention": local_attention}
     arrays = [read_array(entry) for entry in request["arrays"].values()]
     with np.errstate(all="ignore"):
-        result = operation[request["operation"]](request["options"], *arrays)
-        result = result.astype(np.dtype(request["dtype"]).newbyteorder("<"))
-    return {"id": request["id"], "shape": list(result.shape),
-            "data": base64.b64encode(result.tobytes()).decode()}
+        result = OPERATIONS[request["operation"]](request["options"], *arrays)
+        if isinstance(result, dict):
+            return {"id": request["id"], "gradients": {
+                name: spell(gradient, request["dtype"]) for name, gradient in result.items()}}
+        return {"id": request["id"], **spell(result, request["dtype"])}
 
 
 def main():

@@ -34,7 +34,7 @@ def test_json_has_one_object_for_each_target_and_clause():
     assert [(v["target"], v["clause"], v["verdict"]) for v in document["verdicts"]] == [
         (target, f"MIX-{n}", "pass") for target in ("reference", "numba") for n in (1, 2, 3)]
     assert set(document["verdicts"][0]) == {"target", "clause", "title", "cases", "rho", "verdict",
-                                            "reason", "failures"}
+                                            "reason", "rung", "rests_on", "seconds", "failures"}
 
 
 def test_gradients_are_judged_when_asked_for():

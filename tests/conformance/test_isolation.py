@@ -155,6 +155,30 @@ def test_after_some_failures_the_target_is_given_up():
     assert time.monotonic() - begun < 1
 
 
+def test_out_of_time_is_no_failure_and_takes_no_longer():
+    limits = replace(LIMITS, seconds=5, total=1.5, restarts=99)
+    begun = time.monotonic()
+    with isolated("sleeps_deaf", limits) as target:
+        verdicts = run_verification([target], clauses=["NET-11", "NUM-1"], profile="brief")
+        [again] = run_verification([target], clauses=["NET-11"], profile="brief", ladder=True)
+    assert [verdict.failures for verdict in verdicts] == [[], []]
+    assert {v.reason for v in [*verdicts, again]} == {"out of time: all of its 1.5 s are spent."}
+    assert time.monotonic() - begun < 10
+
+
+def test_a_target_that_is_slow_in_every_call_ends_in_time(tmp_path):
+    path = tmp_path / "slow.py"
+    path.write_text("import time\nfrom sasakit import reference\n"
+                    "def average_pool(x):\n    time.sleep(0.3)\n"
+                    "    return reference.average_pool(x)\n")
+    described = {"door": "python", "spec": str(path)}
+    with IsolatedTarget("slow", described, replace(LIMITS, total=2.5)) as target:
+        [verdict] = run_verification([target], clauses=["NET-11"], profile="full")
+    assert verdict.cases > 0
+    assert (verdict.failures, verdict.passed) == ([], False)
+    assert verdict.reason.startswith("out of time: ")
+
+
 def test_a_wrong_answer_does_not_end_the_child():
     with isolated("wrong_results:nothing", operation="average_pool") as target:
         run_verification([target], clauses=["NET-11"], profile="brief")
