@@ -14,11 +14,11 @@ from hypothesis.errors import HypothesisWarning, Unsatisfiable
 from . import suites  # noqa: F401
 from .case import Case
 from .clauses import all_clauses
-from .draw import Draw, replayed
+from .draw import Draw
 from .gradients import need_gradients
 from .isolation.failure import TargetFailure
 from .judge import Disagreement
-from .offer import offer_of, trouble_of
+from .offer import asked_again, offer_of, trouble_of
 from .profiles import DTYPES
 from .property import PROPERTIES, NotApplicable, Property
 from .target import Target
@@ -83,13 +83,15 @@ def judged_clauses(*, gradients: bool = False) -> list[str]:
 
 def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None = None,
                      profile: str = "quick", seed: int = 0, gradients: bool = False,
-                     report: Callable[[Verdict], None] = lambda verdict: None) -> list[Verdict]:
+                     report: Callable[[Verdict], None] = lambda verdict: None,
+                     shrink_seconds: float = SHRINK_SECONDS) -> list[Verdict]:
     """One verdict for each target and clause, each given to `report` as soon as it is known.
 
     clauses    ids or chapters ("PAD-1", "PAD"); None means all but those of gradients
     profile    brief, quick or full: cases per property and dtype, see EXAMPLES
     seed       the same seed gives the same cases
     gradients  whether to add all clauses of gradients, GRAD
+    shrink_seconds  how long the search for a smaller counterexample may take, for each property
     Raises ValueError for a clause or profile that is unknown, and for a target that is asked for
     gradients and offers none.
     """
@@ -102,13 +104,14 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     verdicts = []
     for target in targets:
         for clause in chosen:
-            verdict = _judge_clause(clause, target, EXAMPLES[profile], seed)
+            verdict = _judge_clause(clause, target, EXAMPLES[profile], seed, shrink_seconds)
             report(verdict)
             verdicts.append(verdict)
     return verdicts
 
 
-def _judge_clause(clause: str, target: Target, examples: int, seed: int) -> Verdict:
+def _judge_clause(clause: str, target: Target, examples: int, seed: int,
+                  shrink_seconds: float) -> Verdict:
     verdict = Verdict(target.name, clause, reason=trouble_of(target))
     if verdict.reason is not None:
         return verdict
@@ -117,7 +120,8 @@ def _judge_clause(clause: str, target: Target, examples: int, seed: int) -> Verd
         for dtype in target.dtypes:
             if trouble_of(target) is None and (prop.dtypes is None or dtype in prop.dtypes) \
                     and offer.covers(prop, dtype):
-                offered |= run_property(prop, target, dtype, verdict, examples * prop.weight, seed)
+                offered |= run_property(prop, target, dtype, verdict, examples * prop.weight, seed,
+                                        shrink_seconds)
     if not offered:
         verdict.reason = NOT_OFFERED
     return verdict
@@ -141,14 +145,15 @@ def chosen_clauses(clauses: Sequence[str] | None = None, *, gradients: bool = Fa
 
 
 def run_property(prop: Property, target: Target, dtype: str, verdict: Verdict,
-                 examples: int, seed: int) -> bool:
+                 examples: int, seed: int, shrink_seconds: float = SHRINK_SECONDS) -> bool:
     """Judge one property in one dtype, adding to the verdict; whether any case was offered."""
-    one = _Search(prop, target, verdict)
+    one = _Search(prop, target, verdict, shrink_seconds)
+    offer = offer_of(target)
 
     @st.composite
     def drawn(draw: st.DrawFn, /) -> tuple[Case, tuple[int, ...]]:
-        choices = Draw(lambda label, most: draw(st.integers(0, most), label=label))
-        return prop.cases(choices, dtype), tuple(choices.recipe)
+        choices = Draw(lambda label, most: draw(st.integers(0, most), label=label), offer.options)
+        return offer.adapted(prop.cases(choices, dtype)), tuple(choices.recipe)
 
     configured = settings(
         max_examples=examples, deadline=None, database=None, print_blob=False,
@@ -183,8 +188,10 @@ class _Search:
     offered  whether the target takes any of the cases
     """
 
-    def __init__(self, prop: Property, target: Target, verdict: Verdict) -> None:
+    def __init__(self, prop: Property, target: Target, verdict: Verdict,
+                 shrink_seconds: float) -> None:
         self._prop, self._target, self._verdict = prop, target, verdict
+        self._shrink_seconds = shrink_seconds
         self._offer, self._passed_over, self._deadline = offer_of(target), 0, float("inf")
         self.failing: dict[tuple[int, ...], tuple[Case, Exception]] = {}
         self.offered = False
@@ -211,7 +218,8 @@ class _Search:
             self.failing.pop(recipe, None)
             self.failing[recipe] = case, error
             lost = isinstance(error, TargetFailure) and error.lost
-            self._deadline = min(self._deadline, 0 if lost else time.monotonic() + SHRINK_SECONDS)
+            left = 0 if lost else time.monotonic() + self._shrink_seconds
+            self._deadline = min(self._deadline, left)
             raise
         self._verdict.cases += 1
         self._verdict.rho = max(self._verdict.rho, rho)
@@ -233,8 +241,8 @@ def replay(case_id: str, target: Target) -> Verdict:
     prop, dtype, recipe = parse_id(case_id)
     if prop.gradients:
         need_gradients(target)
-    case = prop.cases(replayed(recipe), dtype)
     verdict = Verdict(target.name, prop.clause, reason=trouble_of(target))
+    case = asked_again(prop, recipe, dtype, target)
     if verdict.reason is None and not offer_of(target).takes(case):
         verdict.reason = NOT_OFFERED
     if verdict.reason is not None:

@@ -10,6 +10,7 @@ from .counterexample import content_counterexample, relative_counterexample
 from .fit import Fit, Guide, named_scales
 from .instance import SIZES, SQUARE_SIZES, Builder, ModuleError, Sizes, same
 from .later_stages import fit_biases, fit_mixers, fit_relative, mixes_values, tables_act
+from .placement import Explanation
 from .roles import Projection, sort_parameters
 from .stages import fit_content, fit_values
 from .subject import Subject, sort_rows, sort_rows_alike
@@ -199,7 +200,8 @@ def _spell(fit: Fit, others: list[Fit], subject: Subject) -> Diagnosis:
         options=_spell_scale(named_options(fit.choices, extent), subject) | _projection(subject),
         deviations=deviations, mapping=_mapping(fit, subject), convertible=conversion(deviations),
         ambiguous=[", ".join(each.name for each in named_deviations(other.choices, extent))
-                   or "no deviation" for other in others])
+                   or "no deviation" for other in others],
+        explanation=Explanation(fit, subject))
 
 
 def _parameter_deviations(fit: Fit, subject: Subject) -> list[Deviation]:

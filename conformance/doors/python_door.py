@@ -85,7 +85,8 @@ def load(arguments: Mapping[str, Any]) -> PythonTarget | ModuleTarget:
             raise ValueError(f"`target` must name something in {place}; got {name!r}.")
         found = getattr(found, part)
     if is_module_class(found):
-        return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}))
+        return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}),
+                            arguments.get("weights"))
     if isinstance(found, type):
         found = found()
     offered, operations = _offered(found, arguments.get("operation"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..case import Case
 from ..estimate import Array
-from ..offer import NAMED_RESULTS, Offer, read_offer
+from ..offer import MODULE_PARAMETERS, NAMED_RESULTS, Offer, read_offer
 from ..profiles import Profile
 from ..target import native_arrays
 from .child import Child, Limits
@@ -19,6 +19,8 @@ from .frames import decode_arrays, encode_case
 # A result is no larger than so many times its inputs: extent * extent logits for a query.
 MOST_GROWTH = 64
 LEAST_ROOM = 1 << 20
+# Parameters are as large as they are; nothing of their size is sent to ask for them.
+MOST_PARAMETERS = 1 << 30
 # What a child may tell of and be asked again.
 GOES_ON = ("exception", "bad answer")
 
@@ -104,7 +106,8 @@ class IsolatedTarget:
         child = self._running()
         self._asked += 1
         frame = encode_case(case, self._asked)
-        most = LEAST_ROOM + MOST_GROWTH * len(frame)
+        room = MOST_PARAMETERS if case.operation == MODULE_PARAMETERS else LEAST_ROOM
+        most = room + MOST_GROWTH * len(frame)
         try:
             header, data = child.ask(frame, self._limits.seconds, most, f"in {case.operation}")
             if header.get("id") != self._asked:
