@@ -14,7 +14,6 @@ from .instance import ModuleError, Sizes
 from .said import MANNERS
 
 
-
 class IsolatedInstance:
     """One build; its parameters are kept here and go along with every image."""
 
