@@ -57,16 +57,17 @@ def dependence_findings(builder: ProbingBuilder, sizes: Sizes, parts: Parts | No
 def reach(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     """Which input pixels reach one output, in the middle; and whether these are its window."""
     x = _image(sizes, rng)
-    y = instance.run(x)
+    y = _run(instance, x)
     at = (y.shape[1] // 2, y.shape[2] // 2)
     pixels = [pixel for pixel in product(range(x.shape[1]), range(x.shape[2]))
-              if not same(instance.run(_but(x, pixel, rng))[:, at[0], at[1]], y[:, at[0], at[1]])]
+              if not same(_run(instance, _but(x, pixel, rng))[:, at[0], at[1]], y[:, at[0], at[1]])]
     if not pixels:
         return [f"output (row {at[0]}, column {at[1]}) depends on no input pixel"]
     rows, cols = ((min(each), max(each)) for each in zip(*pixels, strict=True))
     holes = (rows[1] - rows[0] + 1) * (cols[1] - cols[0] + 1) - len(pixels)
+    but = f", but for {holes} among them that did not move it" if holes else ""
     seen = (f"output (row {at[0]}, column {at[1]}) depends on input pixels rows {_span(rows)}, "
-            f"columns {_span(cols)}" + (f", but for {holes} among them that did not move it" if holes else ""))
+            f"columns {_span(cols)}{but}")
     if y.shape[:3] != x.shape[:3]:
         return [seen]
     before = sizes.extent // 2
@@ -79,10 +80,10 @@ def reach(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[st
 def idle_parameters(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     """Parameters that can change without an output that moves."""
     x, own = _image(sizes, rng), instance.get()
-    y, idle = instance.run(x), []
+    y, idle = _run(instance, x), []
     for name, value in own.items():
         instance.set({name: value + rng.standard_normal(value.shape)})
-        if value.size and same(instance.run(x), y):
+        if value.size and same(_run(instance, x), y):
             idle.append(name)
         instance.set({name: value})
     return [f"parameters that never matter: {', '.join(idle)}"] if idle else []
@@ -95,7 +96,7 @@ def heads_mixed(instance: Instance, sizes: Sizes, parts: Parts,
     A head's rows and outputs are the consecutive ones, as ATT-1 has them.
     """
     x, own = _image(sizes, rng), instance.get()
-    y, findings = instance.run(x), []
+    y, findings = _run(instance, x), []
     if y.shape[3] != sizes.channels_out or sizes.heads == 1:
         return []
     for part in parts.projections:
@@ -107,7 +108,7 @@ def heads_mixed(instance: Instance, sizes: Sizes, parts: Parts,
             changed[start:start + sizes.depth] += rng.standard_normal(
                 changed[start:start + sizes.depth].shape)
             instance.set({part.name: part.array(changed, own[part.name].shape)})
-            other = instance.run(x)
+            other = _run(instance, x)
             instance.set({part.name: own[part.name]})
             moved = [c for c in range(sizes.channels_out) if not same(other[..., c], y[..., c])]
             beyond = [c for c in moved if c >= sizes.depth]
@@ -133,7 +134,7 @@ def _calls(builder: ProbingBuilder, sizes: Sizes, rng: np.random.Generator) -> l
     one, again = (builder.build(sizes, {"fresh": number}) for number in (2, 3))
     again.set(one.get())
     before = one.buffers()
-    first, second = ([instance.run(image.copy()) for image in (x, other, x)]
+    first, second = ([_run(instance, image) for image in (x, other, x)]
                      for instance in (one, again))
     findings = []
     after = one.buffers()
@@ -149,15 +150,20 @@ def _calls(builder: ProbingBuilder, sizes: Sizes, rng: np.random.Generator) -> l
     return findings
 
 
+def _run(instance: Instance, x: Array) -> Array:
+    """The output for an image that the module may change."""
+    return instance.run(x.copy())
+
+
 def _is_repeatable(instance: Instance, x: Array) -> bool:
-    return same(instance.run(x.copy()), instance.run(x.copy()))
+    return same(_run(instance, x), _run(instance, x))
 
 
 def _batch(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     x = np.concatenate([_image(sizes, rng), _image(sizes, rng)])
-    y = instance.run(x)
+    y = _run(instance, x)
     x[1] += rng.standard_normal(x[1].shape)
-    moved = len(y) == 2 and not same(instance.run(x)[0], y[0])
+    moved = len(y) == 2 and not same(_run(instance, x)[0], y[0])
     return ["the output of batch item 0 depends on batch item 1"] if moved else []
 
 
