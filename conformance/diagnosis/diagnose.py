@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..report import Deviation, Diagnosis
-from .choices import conversion, named_deviations, named_options
+from .choices import named_deviations, named_options
+from .convert import conversion_words
 from .counterexample import content_counterexample, relative_counterexample
 from .fit import Fit, Guide, named_scales
 from .instance import SIZES, SQUARE_SIZES, Builder, ModuleError, Sizes, same
@@ -198,7 +199,8 @@ def _spell(fit: Fit, others: list[Fit], subject: Subject) -> Diagnosis:
     return Diagnosis(
         "deviations" if deviations else "options",
         options=_spell_scale(named_options(fit.choices, extent), subject) | _projection(subject),
-        deviations=deviations, mapping=_mapping(fit, subject), convertible=conversion(deviations),
+        deviations=deviations, mapping=_mapping(fit, subject),
+        convertible=conversion_words(deviations, Explanation(fit, subject)),
         ambiguous=[", ".join(each.name for each in named_deviations(other.choices, extent))
                    or "no deviation" for other in others],
         explanation=Explanation(fit, subject))
