@@ -44,10 +44,11 @@ def foreign_options(command: Command) -> Command:
 
 def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: str | None = None,
                  arg: Sequence[str] = (), time_limit: float = 20.0,
-                 memory_limit: float = 8.0) -> "list[Target]":
+                 memory_limit: float = 8.0, weights: str | None = None) -> "list[Target]":
     """Targets by what the command line calls them.
 
-    names  backends, or Python code as file.py:name, package.module:name, package.module
+    names    backends, or Python code as file.py:name, package.module:name, package.module
+    weights  a file of a torch module's weights
     Raises ValueError for a backend that is unknown, or an `operation` for nothing.
     """
     from sasakit.accel import resolve_backend
@@ -63,7 +64,7 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
     targets: list[Target] = []
     for name in names:
         described = {"door": "python", "spec": name, "operation": operation,
-                     "arguments": arguments}
+                     "arguments": arguments, "weights": weights}
         targets.append(IsolatedTarget(name, described, limits) if name in foreign
                        else backend_target(name, resolve_backend(name)))
     targets += [IsolatedTarget(command, {"door": "process", "command": command}, limits)

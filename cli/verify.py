@@ -1,13 +1,14 @@
 """`sasakit verify`: run the suites on targets and say, clause by clause, whether they conform."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .module_options import module_options, read_roles, split_sizes
 from .output import json_option, print_json
 from .report_files import report_options, write_reports
 from .targets import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
               help="Judge gradients too, chapter GRAD; every target must offer them.")
 @click.option("--case", metavar="ID", help="Judge only this case, by the id a verdict printed.")
 @foreign_options
+@module_options
 @report_options
 @json_option
 @click.pass_context
@@ -65,6 +67,8 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], clauses: str | None,
       sasakit verify torch --gradients
       sasakit verify mine.py:attention --operation local_attention --time-limit 5
       sasakit verify attention.py:AttentionConv --arg in_channels={channels_in}
+      sasakit verify attention.py:AttentionConv --map rel_row=emb_a --map rel_col=emb_b
+      sasakit verify attention.py:AttentionConv --weights a.pt --arg heads=8 --convert b.safetensors
       sasakit verify --process "python examples/process/attention.py"
       sasakit verify numba --html report.html --junit report.xml
       sasakit verify numba --case PAD-1/outside_neighbours_take_part/float64/0.0.0.0.0.0
@@ -92,12 +96,15 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], clauses: str | None,
 
 def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile: str = "quick",
                   seed: int = 0, gradients: bool = False, case: str | None = None,
-                  quiet: bool = False,
+                  quiet: bool = False, roles: "Sequence[str]" = (),
+                  convert: "Path | None" = None,
                   finish: "Callable[[list[Report], list[Target]], None] | None" = None,
                   **foreign: Any) -> "list[Report]":
     """Reports on targets by name, printed as they come unless quiet.
 
     Classes of torch modules are diagnosed, everything else is asked the clauses.
+    roles    as --map spells them
+    convert  where to write a module's weights as the equation takes them
     finish   given the reports and the targets while these can still be asked
     foreign  as for `open_targets`
     Raises ValueError for unknown names, ImportError where Hypothesis is not installed.
@@ -105,16 +112,26 @@ def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile
     if importlib.util.find_spec("hypothesis") is None:
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
-    from sasakit.conformance.diagnosis.module_report import module_report, split_modules
+    from sasakit.conformance.diagnosis.module_report import (
+        Question,
+        convert_module,
+        examine_module,
+        split_modules,
+    )
     from sasakit.conformance.reports.summary import reports_of
     from sasakit.conformance.reports.terminal import terminal_report
     from sasakit.conformance.runner import replay, run_verification
+    sizes: dict[str, int] = {}
+    if convert is not None:
+        foreign["arg"], sizes = split_sizes(foreign.get("arg", ()))
+    said = read_roles(roles)
     targets = open_targets(names, **foreign)
     try:
         modules, asked = split_modules(targets)
+        _check_module_options(modules, said, convert, foreign.get("weights"))
         rows = (lambda verdict: None) if quiet or not asked else Rows(asked)
         if case is not None:
-            verdicts = [replay(case, target) for target in asked]
+            chosen, verdicts = None, [replay(case, target) for target in asked]
             for verdict in verdicts:
                 rows(verdict)
         else:
@@ -124,12 +141,41 @@ def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile
         if verdicts and not quiet:
             click.echo(summary(verdicts))
         reports = reports_of(verdicts)
+        suites: list[Target] = []
         for module in modules:
-            reports.append(module_report(module))
+            examined = examine_module(module, Question(chosen, profile, seed, case, said))
+            reports.append(examined.report)
+            suites += [] if examined.suite is None else [examined.suite]
             if not quiet:
                 click.echo(terminal_report(reports[-1:]))
+            if convert is not None:
+                saved = foreign.get("weights") is not None
+                _convert(partial(convert_module, examined, module, convert, sizes, saved=saved),
+                         convert, quiet=quiet)
         if finish is not None:
-            finish(reports, targets)
+            finish(reports, [*targets, *suites])
         return reports
     finally:
         close_targets(targets)
+
+
+def _check_module_options(modules: "Sequence[Target]", said: dict[str, str],
+                          convert: Path | None, weights: str | None) -> None:
+    for option, given in (("--map", said), ("--convert", convert)):
+        if given and len(modules) != 1:
+            raise ValueError(f"`{option}` must come with one torch module; got {len(modules)}.")
+    if weights is not None and convert is None:
+        raise ValueError("`--weights` must come with --convert; got none.")
+
+
+def _convert(write: "Callable[[], str]", path: Path, *, quiet: bool) -> None:
+    """Write the converted weights, and say so. Raises ValueError where that cannot be."""
+    from sasakit.conformance.diagnosis.instance import ModuleError
+    try:
+        done = write()
+    except ModuleError as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"`--convert` must have weights that can be converted; {reason}; "
+                         f"got no {path.name}.") from None
+    if not quiet:
+        click.echo(f"\nWrote {click.format_filename(path)}: {done}.")

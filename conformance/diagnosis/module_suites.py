@@ -55,13 +55,14 @@ class ModuleOffer(Offer):
 class ModuleSuite:
     """A module as a target of the suites.
 
-    refused  what it raised for cases that the equation has, which are passed over
+    even_window  which even windows it has, as the option spells it; None where it has none
+    refused      what it raised for cases that the equation has, which are passed over
     """
 
     dtypes = ("float64",)
 
     def __init__(self, name: str, builder: Builder, explanation: Explanation,
-                 extents: Sequence[int] = EXTENTS) -> None:
+                 even_window: str | None = None) -> None:
         self.name, self._builder, self._explanation = name, builder, explanation
         self._placed: dict[Sizes, Placement | None] = {}
         self.refused: list[str] = []
@@ -71,7 +72,7 @@ class ModuleSuite:
         grouped = {p.groups for p in found.projections} == {found.sizes.heads}
         self._projection = "per_head" if grouped else "dense"
         self.offer = ModuleOffer(self._operations(), profiles_of({}, self.dtypes),
-                                 self._offered(tuple(extents)), checks_input=False)
+                                 self._offered(even_window), checks_input=False)
         object.__setattr__(self.offer, "suite", self)
 
     def _operations(self) -> tuple[str, ...]:
@@ -81,13 +82,21 @@ class ModuleSuite:
                                     and self._projection == "dense")
         return ("local_attention", "attention_layer") if fits else ("attention_layer",)
 
-    def _offered(self, extents: tuple[int, ...]) -> dict[str, tuple[Any, ...]]:
+    @property
+    def has_weights(self) -> bool:
+        """Whether the equation's weights have a place in the module."""
+        return self._placement(self._explanation.subject.sizes) is not None
+
+    def _offered(self, even_window: str | None) -> dict[str, tuple[Any, ...]]:
         options, fit = self._options, self._explanation.fit
         has_tables = fit.reading is not None
         offered: dict[str, tuple[Any, ...]] = {
-            "extent": extents, "padding": (options.get("padding", "zero"),),
+            "extent": EXTENTS if even_window is None else tuple(range(1, max(EXTENTS) + 1)),
+            "padding": (options.get("padding", "zero"),),
             "position": ("relative", "none") if has_tables else ("none",),
             "projection": (self._projection,)}
+        if even_window is not None:
+            offered["even_window"] = (even_window,)
         if has_tables:
             offered |= {"relative": (options.get("relative", "shared"),),
                         "first_half": (options.get("first_half", "row"),)}
