@@ -235,7 +235,8 @@ def _refusal(what: str, error: ModuleError) -> list[str]:
     if NO_ARGUMENT in str(error):
         return []
     # The first way to build and to run it is the likeliest.
-    told = str(error).splitlines()[0].partition("; channels last")[0]
+    told = str(error).splitlines()[0].partition("; channels last")[0].removeprefix("exception: ")
+    told = told.rpartition("channels first: ")[2]
     return [f"{what}: raises; {told if len(told) <= MOST_TOLD else told[:MOST_TOLD] + ' ...'}"]
 
 

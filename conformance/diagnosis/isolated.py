@@ -61,7 +61,7 @@ class IsolatedInstance:
         try:
             result = self._target.call(case, given)
         except TargetFailure as failure:
-            raise ModuleError(str(failure)) from failure
+            raise _module_error(failure) from failure
         if "x" in arrays and not np.array_equal(given["x"], arrays["x"], equal_nan=True):
             arrays["x"][...] = given["x"]
         return result
@@ -86,5 +86,12 @@ class IsolatedBuilder:
         try:
             found = self._target.call(case, self._target.native(case))
         except TargetFailure as failure:
-            raise ModuleError(str(failure)) from failure
+            raise _module_error(failure) from failure
         return {name: self._target.read(value) for name, value in found.items()}
+
+
+def _module_error(failure: TargetFailure) -> ModuleError:
+    """What happened there; the door's own words where it was the door that refused."""
+    raised = failure.raised
+    is_own = raised is not None and raised.type.endswith(f".{ModuleError.__name__}")
+    return ModuleError(raised.text if is_own and raised is not None else str(failure))

@@ -84,6 +84,10 @@ def examine_module(target: IsolatedTarget, asked: Question | None = None) -> Exa
     unknown: Outcome = "deviates" if diagnosis.findings else "not judged"
     outcome = outcomes.get(diagnosis.found, unknown)
     reason = diagnosis.stopped_at if outcome == "not judged" else None
+    if asked.said and outcome == "deviates" and diagnosis.found == "unknown":
+        # The user may be mistaken, which accuses nobody.
+        outcome, reason = "not judged", _mistaken(builder, diagnosis)
+        diagnosis.findings.clear()
     examined = Examined(Report(target.name, outcome, diagnosis=diagnosis, reason=reason),
                         deviations=list(diagnosis.deviations))
     if diagnosis.explanation is not None:
@@ -125,6 +129,15 @@ def _look_closer(examined: Examined, diagnosis: Diagnosis, builder: IsolatedBuil
                                 f"{failing[0].case} of the suites")
     diagnosis.findings += [f"raises for a case that the equation has, which was passed over: {one}"
                            for one in suite.refused[:1]]
+
+
+def _mistaken(builder: IsolatedBuilder, diagnosis: Diagnosis) -> str:
+    """Why nothing matches what the user says of the parameters."""
+    plain = diagnose(builder)
+    if plain.explanation is None:
+        return f"with the roles that --map says, {diagnosis.stopped_at}"
+    roles = ", ".join(f"{role} is {name}" for role, name in plain.mapping)
+    return f"--map says other roles than the parameters play; by what they do {roles}"
 
 
 def _sorted(builder: IsolatedBuilder) -> tuple[Sizes, Parts | None]:
