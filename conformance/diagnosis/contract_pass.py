@@ -15,6 +15,7 @@ from .instance import Instance, ModuleError, Sizes, same
 from .placement import Explanation, Placement
 
 MOST_TOLD = 200
+NO_LAYOUT = "it does not run on"
 NO_ARGUMENT = "has no argument for"
 # Images on which windows that do not fit have as many slots as ones that do, or a multiple.
 MISREADABLE = ((6, 6), (3, 3), (6, 4), (4, 6), (8, 9))
@@ -56,14 +57,14 @@ def contract_pass(builder: SayingBuilder, explanation: Explanation) -> Contract:
     trial = _Trial(builder, explanation)
     contract.findings += trial.stride()
     contract.findings += trial.bias()
-    contract.even_window, said = trial.even_windows()
-    contract.findings += said
+    if trial.is_faithful():
+        contract.even_window, said = trial.even_windows()
+        contract.findings += said + trial.valid_sizes()
     for padding in (0, 2):
         accepted, said = trial.padding(padding)
         contract.deviations += accepted[:1]
         contract.findings += said
     contract.deviations += trial.indivisible()
-    contract.findings += trial.valid_sizes()
     contract.findings += trial.manners()
     # One sentence for a deviation, whichever padding shows it.
     named = {each.name: each for each in reversed(contract.deviations)}
@@ -79,6 +80,13 @@ class _Trial:
         self._sizes = explanation.subject.sizes
         self._square = self._sizes.channels_in == self._sizes.channels_out
         self._rng = np.random.default_rng(0)
+
+    def is_faithful(self) -> bool:
+        """Whether weights can be written into the module, so that outputs can be foretold."""
+        try:
+            return self._placed(self._sizes).is_faithful
+        except ModuleError:
+            return False
 
     def stride(self) -> list[str]:
         """Whether a stride of 2 leaves queries out, or pools what comes out."""
@@ -234,9 +242,10 @@ def _refusal(what: str, error: ModuleError) -> list[str]:
     """One sentence for what raises; none for what the constructor does not offer."""
     if NO_ARGUMENT in str(error):
         return []
-    # The first way to build and to run it is the likeliest.
-    told = str(error).splitlines()[0].partition("; channels last")[0].removeprefix("exception: ")
-    told = told.rpartition("channels first: ")[2]
+    told = str(error).splitlines()[0].removeprefix("exception: ")
+    if NO_LAYOUT in told:
+        # It was tried in every layout; whose error is the module's own is not known.
+        told = f"{NO_LAYOUT}{told.partition(NO_LAYOUT)[2].partition(';')[0]}"
     return [f"{what}: raises; {told if len(told) <= MOST_TOLD else told[:MOST_TOLD] + ' ...'}"]
 
 

@@ -84,8 +84,12 @@ class ModuleSuite:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the equation's weights have a place in the module."""
-        return self._placement(self._explanation.subject.sizes) is not None
+        """Whether the equation's weights have a place in the module, as the fit has it."""
+        try:
+            placement = self._placement(self._explanation.subject.sizes)
+            return placement is not None and placement.is_faithful
+        except ModuleError:
+            return False
 
     def _offered(self, even_window: str | None) -> dict[str, tuple[Any, ...]]:
         options, fit = self._options, self._explanation.fit

@@ -13,7 +13,7 @@ import numpy as np
 from ..estimate import Array
 from .choices import Choices
 from .fit import Fit, named_scales
-from .instance import Instance, ModuleError, Sizes
+from .instance import Instance, ModuleError, Sizes, same
 from .roles import Parts, Projection, without_numbers
 from .stages import splits
 from .subject import Subject, is_tied, sort_rows_alike
@@ -102,6 +102,16 @@ class Placement:
         layer = LayerWeights(weights["w_query"].T, key, weights["w_value"].T,
                              row=weights.get("rel_row"), col=weights.get("rel_col"))
         return variant_layer(x, layer, self.sizes.heads, self.sizes.extent, choices)
+
+    @property
+    def is_faithful(self) -> bool:
+        """Whether weights that are written here make the module what the fit says it is.
+
+        Asked at the fit's own sizes: a module that keeps more than weights is left alone.
+        """
+        weights = self.random_weights()
+        x = self.subject.image()
+        return same(self.run(x, weights), self.predict(x, weights, self.choices))
 
     def random_weights(self) -> dict[str, Array]:
         """Weights by SPEC.md's names whose products with an image have unit variance."""
