@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .module_options import module_options, read_roles, split_sizes
+from .modules import (
+    check_modules,
+    convert_weights,
+    examine_modules,
+    module_options,
+    read_module_options,
+)
 from .output import json_option, print_json
 from .report_files import report_options, write_reports
 from .targets import (
@@ -112,23 +118,14 @@ def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile
     if importlib.util.find_spec("hypothesis") is None:
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
-    from sasakit.conformance.diagnosis.module_report import (
-        Question,
-        convert_module,
-        examine_module,
-        split_modules,
-    )
+    from sasakit.conformance.diagnosis.module_report import Question, split_modules
     from sasakit.conformance.reports.summary import reports_of
-    from sasakit.conformance.reports.terminal import terminal_report
     from sasakit.conformance.runner import replay, run_verification
-    sizes: dict[str, int] = {}
-    if convert is not None:
-        foreign["arg"], sizes = split_sizes(foreign.get("arg", ()))
-    said = read_roles(roles)
+    options = read_module_options(roles, convert, foreign)
     targets = open_targets(names, **foreign)
     try:
         modules, asked = split_modules(targets)
-        _check_module_options(modules, said, convert, foreign.get("weights"))
+        check_modules(modules, options)
         rows = (lambda verdict: None) if quiet or not asked else Rows(asked)
         if case is not None:
             chosen, verdicts = None, [replay(case, target) for target in asked]
@@ -141,41 +138,14 @@ def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile
         if verdicts and not quiet:
             click.echo(summary(verdicts))
         reports = reports_of(verdicts)
-        suites: list[Target] = []
-        for module in modules:
-            examined = examine_module(module, Question(chosen, profile, seed, case, said))
-            reports.append(examined.report)
-            suites += [] if examined.suite is None else [examined.suite]
-            if not quiet:
-                click.echo(terminal_report(reports[-1:]))
-            if convert is not None:
-                saved = foreign.get("weights") is not None
-                _convert(partial(convert_module, examined, module, convert, sizes, saved=saved),
-                         convert, quiet=quiet)
+        examined = examine_modules(modules, Question(chosen, profile, seed, case, options.said),
+                                   quiet=quiet)
+        reports += [each.report for each in examined]
         if finish is not None:
-            finish(reports, [*targets, *suites])
+            finish(reports, [*targets, *(each.suite for each in examined if each.suite)])
+        for module, each in zip(modules, examined, strict=True):
+            convert_weights(module, each, options, quiet=quiet)
         return reports
     finally:
         close_targets(targets)
 
-
-def _check_module_options(modules: "Sequence[Target]", said: dict[str, str],
-                          convert: Path | None, weights: str | None) -> None:
-    for option, given in (("--map", said), ("--convert", convert)):
-        if given and len(modules) != 1:
-            raise ValueError(f"`{option}` must come with one torch module; got {len(modules)}.")
-    if weights is not None and convert is None:
-        raise ValueError("`--weights` must come with --convert; got none.")
-
-
-def _convert(write: "Callable[[], str]", path: Path, *, quiet: bool) -> None:
-    """Write the converted weights, and say so. Raises ValueError where that cannot be."""
-    from sasakit.conformance.diagnosis.instance import ModuleError
-    try:
-        done = write()
-    except ModuleError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"`--convert` must have weights that can be converted; {reason}; "
-                         f"got no {path.name}.") from None
-    if not quiet:
-        click.echo(f"\nWrote {click.format_filename(path)}: {done}.")
