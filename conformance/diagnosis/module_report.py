@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from ..isolation.target import IsolatedTarget
 from ..offer import MODULE, offer_of
 from ..report import Deviation, Diagnosis, Outcome, Report
@@ -17,9 +19,12 @@ from .isolated import IsolatedBuilder
 from .mapping import question
 from .module_suites import ModuleSuite, suite_case, suite_verdicts
 from .placement import Placement
-from .probes import dependence_findings
+from .probes import dependence_findings, idle_parameters, randomize
 from .roles import Parts, sort_parameters
 from .saved_weights import checked_parameters, sizes_of, write_converted
+
+# Deviations that do not show in the clauses, for the suites give a module the equation's weights.
+SET_ASIDE = ("projection-biased", "padding-before-projection", "output-projection")
 
 
 @dataclass
@@ -110,8 +115,8 @@ def _look_closer(examined: Examined, diagnosis: Diagnosis, builder: IsolatedBuil
         contract = Contract(findings=[f"at other sizes it raises: {error}"])
     diagnosis.deviations += contract.deviations
     diagnosis.findings += contract.findings
-    if diagnosis.deviations and asked.case is None:
-        diagnosis.findings += dependence_findings(builder, explanation.subject.sizes, None)
+    if asked.case is None:
+        diagnosis.findings += _dependences(builder, diagnosis)
     if contract.deviations:
         diagnosis.found, report.outcome = "deviations", "deviates"
     examined.even_window = contract.even_window
@@ -122,6 +127,10 @@ def _look_closer(examined: Examined, diagnosis: Diagnosis, builder: IsolatedBuil
     report.verdicts = suite_verdicts(suite, clauses=asked.clauses, profile=asked.profile,
                                      seed=asked.seed) if asked.case is None \
         else suite_case(suite, asked.case)
+    undone = [each.name for each in examined.deviations if each.name in SET_ASIDE]
+    if undone and report.verdicts:
+        diagnosis.findings.append(f"its clauses were asked without {', '.join(undone)}: with "
+                                  "biases zero, and the identity after the heads' outputs")
     failing = [failure for verdict in report.verdicts for failure in verdict.failures]
     if failing and diagnosis.found == "options":
         diagnosis.found, report.outcome = "unknown", "deviates"
@@ -129,6 +138,20 @@ def _look_closer(examined: Examined, diagnosis: Diagnosis, builder: IsolatedBuil
                                 f"{failing[0].case} of the suites")
     diagnosis.findings += [f"raises for a case that the equation has, which was passed over: {one}"
                            for one in suite.refused[:1]]
+
+
+def _dependences(builder: IsolatedBuilder, diagnosis: Diagnosis) -> list[str]:
+    """What a deviating module depends on; of one that conforms, which parameters never matter."""
+    sizes = diagnosis.explanation.subject.sizes
+    if diagnosis.deviations:
+        return dependence_findings(builder, sizes, None)
+    try:
+        instance, rng = builder.build(sizes, {"fresh": 1}), np.random.default_rng(0)
+        # Parameters that start at zero hide others.
+        randomize(instance, rng)
+        return idle_parameters(instance, sizes, rng)
+    except ModuleError:
+        return []
 
 
 def _mistaken(builder: IsolatedBuilder, diagnosis: Diagnosis) -> str:

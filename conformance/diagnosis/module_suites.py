@@ -97,8 +97,7 @@ class ModuleSuite:
         offered: dict[str, tuple[Any, ...]] = {
             "extent": EXTENTS if even_window is None else tuple(range(1, max(EXTENTS) + 1)),
             "padding": (options.get("padding", "zero"),),
-            "position": ("relative", "none") if has_tables else ("none",),
-            "projection": (self._projection,)}
+            "position": ("relative", "none") if has_tables else ("none",)}
         if even_window is not None:
             offered["even_window"] = (even_window,)
         if has_tables:
@@ -151,6 +150,8 @@ class ModuleSuite:
         sizes = _room(case, options, square=self._square)
         if options.relative == "layer_halves" and options.position == "relative" \
                 and sizes.heads != _heads(case, options):
+            return False
+        if case.operation == "attention_layer" and options.projection != self._projection:
             return False
         return options.scale == self._scale(sizes) and self._placement(sizes) is not None
 

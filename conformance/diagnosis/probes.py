@@ -46,7 +46,7 @@ def dependence_findings(builder: ProbingBuilder, sizes: Sizes, parts: Parts | No
         findings = _input(instance, sizes, rng) + _calls(builder, sizes, rng)
         if not _is_repeatable(instance, _image(sizes, rng)):
             return findings
-        _randomize(instance, rng)
+        randomize(instance, rng)
         findings += _batch(instance, sizes, rng) + reach(instance, sizes, rng)
         findings += idle_parameters(instance, sizes, rng)
         return findings + ([] if parts is None else heads_mixed(instance, sizes, parts, rng))
@@ -167,7 +167,7 @@ def _batch(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[s
     return ["the output of batch item 0 depends on batch item 1"] if moved else []
 
 
-def _randomize(instance: Instance, rng: np.random.Generator) -> None:
+def randomize(instance: Instance, rng: np.random.Generator) -> None:
     """Random parameters, so small that no logit rules out what another one sees."""
     instance.set({name: SMALL * rng.standard_normal(value.shape)
                   / (np.sqrt(value[0].size) if value.ndim > 1 and value[0].size else 1.0)
