@@ -51,10 +51,12 @@ def foreign_options(command: Command) -> Command:
 
 def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: str | None = None,
                  arg: Sequence[str] = (), tensors: bool = False, time_limit: float = 20.0,
-                 total_limit: float = 1800.0, memory_limit: float = 8.0) -> "list[Target]":
+                 total_limit: float = 1800.0, memory_limit: float = 8.0,
+                 weights: str | None = None) -> "list[Target]":
     """Targets by what the command line calls them.
 
-    names  backends, or Python code as file.py:name, package.module:name, package.module
+    names    backends, or Python code as file.py:name, package.module:name, package.module
+    weights  a file of a torch module's weights
     Raises ValueError for a backend that is unknown, and for options of foreign Python code where
     there is none.
     """
@@ -73,7 +75,7 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
     targets: list[Target] = []
     for name in names:
         described = {"door": "python", "spec": name, "operation": operation, "tensors": tensors,
-                     "arguments": arguments}
+                     "arguments": arguments, "weights": weights}
         targets.append(IsolatedTarget(name, described, limits) if name in foreign
                        else backend_target(name, resolve_backend(name)))
     targets += [IsolatedTarget(command, {"door": "process", "command": command}, limits)

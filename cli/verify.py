@@ -1,13 +1,20 @@
 """`sasakit verify`: run the suites on targets and say, clause by clause, whether they conform."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .modules import (
+    check_modules,
+    convert_weights,
+    examine_modules,
+    module_options,
+    read_module_options,
+)
 from .output import json_option, print_json
 from .report_files import report_options, write_reports
 from .targets import (
@@ -54,6 +61,8 @@ Examples:
   sasakit verify mine.py:attention --operation local_attention --time-limit 5
   sasakit verify mine.py:attention --operation local_attention --tensors --gradients
   sasakit verify attention.py:AttentionConv --arg in_channels={channels_in}
+  sasakit verify attention.py:AttentionConv --map rel_row=emb_a --map rel_col=emb_b
+  sasakit verify attention.py:AttentionConv --weights a.pt --arg heads=8 --convert b.safetensors
   sasakit verify --process "python examples/process/attention.py"
   sasakit verify numba --html report.html --junit report.xml
   sasakit verify numba --case PAD-1/outside_neighbours_take_part/float64/0.0.0.0.0.0
@@ -87,6 +96,7 @@ Exit status: 0 conforms, 1 deviates, 2 could not be judged.
               help="Judge also what rests on something that has failed.")
 @click.option("--case", metavar="ID", help="Judge only this case, by the id a verdict printed.")
 @foreign_options
+@module_options
 @report_options
 @json_option
 @click.pass_context
@@ -104,6 +114,7 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], profile: str, seed: 
 
 
 def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: bool = False,
+                  roles: "Sequence[str]" = (), convert: "Path | None" = None,
                   finish: "Callable[[list[Report], list[Target]], None] | None" = None,
                   clauses: str | None = None, profile: str = "quick", seed: int = 0,
                   everything: bool = False, case: str | None = None,
@@ -111,6 +122,8 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     """Reports on targets by name, printed as they come unless quiet.
 
     Classes of torch modules are diagnosed, everything else is asked the clauses.
+    roles    as --map spells them
+    convert  where to write a module's weights as the equation takes them
     finish   given the reports and the targets while these can still be asked
     foreign  as for `open_targets`
     The others are those of the command.
@@ -119,38 +132,40 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     if importlib.util.find_spec("hypothesis") is None:
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
-    from sasakit.conformance.diagnosis.module_report import module_report, split_modules
+    from sasakit.conformance.diagnosis.module_report import Question, split_modules
     from sasakit.conformance.reports.summary import reports_of
-    from sasakit.conformance.reports.terminal import terminal_report
+    options = read_module_options(roles, convert, foreign)
     targets = open_targets(names, **foreign)
     try:
         modules, asked = split_modules(targets)
+        check_modules(modules, options)
         if gradients and modules:
             raise ValueError(f"`--gradients` must come with targets that offer operations; "
                              f"got the module class {modules[0].name}.")
-        reports = reports_of(_judge(asked, quiet, case, clauses=clauses, profile=profile,
+        chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
+        reports = reports_of(_judge(asked, quiet, case, clauses=chosen, profile=profile,
                                     seed=seed, gradients=gradients, ladder=not everything))
-        for module in modules:
-            reports.append(module_report(module))
-            if not quiet:
-                click.echo(terminal_report(reports[-1:]))
+        examined = examine_modules(modules, Question(chosen, profile, seed, case, options.said),
+                                   quiet=quiet)
+        reports += [each.report for each in examined]
         if finish is not None:
-            finish(reports, targets)
+            finish(reports, [*targets, *(each.suite for each in examined if each.suite)])
+        for module, each in zip(modules, examined, strict=True):
+            convert_weights(module, each, options, quiet=quiet)
         return reports
     finally:
         close_targets(targets)
 
 
-def _judge(targets: "list[Target]", quiet: bool, case: str | None, *, clauses: str | None,
+def _judge(targets: "list[Target]", quiet: bool, case: str | None,
            **given: Any) -> "list[Verdict]":
     """Verdicts on clauses or on one case, as rows with a closing line unless quiet."""
     from sasakit.conformance.runner import replay, run_verification
     if case is not None:
         verdicts = [replay(case, target) for target in targets]
     else:
-        chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
         with Progress() as progress:
-            verdicts = run_verification(targets, clauses=chosen, asking=progress, **given)
+            verdicts = run_verification(targets, asking=progress, **given)
     if verdicts and not quiet:
         Rows(targets).print(verdicts)
         click.echo(summary(verdicts))

@@ -26,16 +26,31 @@ EVERY_OPTION: dict[str, Any] = {
     "first_half": choices.FIRST_HALVES,
     "even_window": choices.EVEN_WINDOWS,
 }
+# Options that a clause about something else may be asked under, whichever value they have.
+FIXED = ("padding", "relative", "first_half", "even_window")
+CANONICAL = AttentionOptions()
 REGIMES = ("zeros", "integers", "normal", "saturated")
 
 
 def attention_options(draw: Draw, **given: Any) -> AttentionOptions:
-    """Options; a tuple is drawn from, anything else is taken; what is not given is canonical."""
-    drawn = {name: draw.choice(name, value) if isinstance(value, tuple) else value
-             for name, value in given.items()}
+    """Options; a tuple is drawn from, anything else is taken; what is not given is canonical.
+
+    Only what the draw's target offers is drawn, where that is any of it. Where a target does not
+    offer what is canonical of FIXED, the first that it offers stands for that.
+    """
+    drawn = {name: draw.choice(name, _offered(draw, name, value)) if isinstance(value, tuple)
+             else value for name, value in given.items()}
+    for name in FIXED:
+        offered = draw.offered.get(name, ())
+        if name not in given and offered and getattr(CANONICAL, name) not in offered:
+            drawn[name] = offered[0]
     if drawn.get("position") == "none":
         drawn["content"] = True
     return AttentionOptions(**drawn)
+
+
+def _offered(draw: Draw, name: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(value for value in values if value in draw.offered.get(name, values)) or values
 
 
 def unlike(sizes: Mapping[str, int]) -> dict[str, int]:

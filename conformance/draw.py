@@ -4,7 +4,7 @@ A case's recipe is the list of its choices, each a number from 0. It is the same
 an id that carries the recipe replays its case alone, the smallest counterexample among them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -16,10 +16,14 @@ SEEDS = 2**32
 
 
 class Draw:
-    """Makes choices through `pick(label, most)`, a number from 0 to most, and records them."""
+    """Makes choices through `pick(label, most)`, a number from 0 to most, and records them.
 
-    def __init__(self, pick: Pick) -> None:
-        self._pick = pick
+    offered  values of the options to choose from, by name; all that the specification has when
+             a name is missing
+    """
+
+    def __init__(self, pick: Pick, offered: Mapping[str, tuple[object, ...]] | None = None) -> None:
+        self._pick, self.offered = pick, offered or {}
         self.recipe: list[int] = []
 
     def integer(self, label: str, least: int, most: int) -> int:
@@ -37,8 +41,9 @@ class Draw:
         return np.random.default_rng(self.integer(label, 0, SEEDS - 1))
 
 
-def replayed(recipe: Sequence[int]) -> Draw:
-    """A draw that makes the choices of a recipe again.
+def replayed(recipe: Sequence[int],
+             offered: Mapping[str, tuple[object, ...]] | None = None) -> Draw:
+    """A draw that makes the choices of a recipe again, among the same values.
 
     Raises ValueError, while drawing, where the recipe is too short or a choice out of range.
     """
@@ -51,4 +56,4 @@ def replayed(recipe: Sequence[int]) -> Draw:
                              f"got {'none' if offset < 0 else offset}.")
         return offset
 
-    return Draw(pick)
+    return Draw(pick, offered)

@@ -10,9 +10,9 @@ from sasakit.reference import AttentionOptions
 
 from .builders import interior_of
 from .case import Case
-from .draw import replayed
 from .estimate import Array
 from .judge import Comparison, element_rho, watched
+from .offer import asked_again
 from .runner import Failure, parse_id, replay
 from .target import Target
 from .where_wrong import where_wrong
@@ -98,7 +98,7 @@ def inspect_case(case_id: str, target: Target) -> Inspection:
     what the target raises is part of the result.
     """
     prop, dtype, recipe = parse_id(case_id)
-    case = prop.cases(replayed(recipe), dtype)
+    case = asked_again(prop, recipe, dtype, target)
     with watched() as seen:
         verdict = replay(case_id, target)
     if verdict.reason is not None:

@@ -1,6 +1,6 @@
 """What an implementation says of itself: operations, options, types; what it is judged by."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -8,7 +8,7 @@ from sasakit.reference.contract import options as choices
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
 from .case import UPSTREAM, VJP, Case
-from .draw import Draw
+from .draw import Draw, replayed
 from .profiles import DTYPES, Profile, plain_profile, unit_roundoff
 from .property import Property
 
@@ -58,6 +58,10 @@ class Offer:
             getattr(case.options, name, values[0]) in values
             for name, values in self.options.items())
 
+    def adapted(self, case: Case) -> Case:
+        """The case as this implementation is asked it, such as under a factor that it fixes."""
+        return case
+
     def covers(self, prop: Property, dtype: str) -> bool:
         """Whether some case of a property may be one that was offered."""
         if prop.clause.startswith("INV-") and not self.checks_input:
@@ -76,6 +80,17 @@ def trouble_of(target: object) -> str | None:
     """Why a target cannot be judged, or not any more; None while it can."""
     trouble = getattr(target, "trouble", None)
     return None if trouble is None else str(trouble)
+
+
+def asked_again(prop: Property, recipe: Sequence[int], dtype: str, target: object) -> Case:
+    """The case of these choices, as it was asked of a target; as of anyone where that is gone."""
+    case = prop.cases(replayed(recipe, offered_options(target)), dtype)
+    return case if trouble_of(target) is not None else offer_of(target).adapted(case)
+
+
+def offered_options(target: object) -> Mapping[str, tuple[Any, ...]]:
+    """Values of options that a target offers, by name; none are named where it is gone."""
+    return {} if trouble_of(target) is not None else offer_of(target).options
 
 
 _asked: dict[tuple[str, str, str], frozenset[str]] = {}

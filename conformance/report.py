@@ -1,7 +1,7 @@
 """What is said of one implementation: its verdicts, and what it computes where it deviates."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from .runner import Verdict
 
@@ -35,6 +35,7 @@ class Diagnosis:
     convertible  how its weights must be changed so that it equals the equation; None if they cannot
     stopped_at   for "unknown": the first stage that nothing matched, in words
     findings     other observations: hidden state, dead parameters, dependence outside the window
+    explanation  the fit behind it, for what is asked next of a module; no report shows it
     """
 
     found: Literal["options", "deviations", "unknown", "not judged"]
@@ -45,6 +46,7 @@ class Diagnosis:
     convertible: str | None = None
     stopped_at: str | None = None
     findings: list[str] = field(default_factory=list)
+    explanation: Any = field(default=None, repr=False, compare=False)
 
 
 @dataclass

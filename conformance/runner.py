@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 from . import suites  # noqa: F401
 from .clauses import all_clauses
-from .draw import replayed
 from .gradients import need_gradients
 from .isolation.failure import OutOfTime
 from .ladder import NEEDS, Ladder, rung_of
-from .offer import offer_of, trouble_of
+from .offer import asked_again, offer_of, trouble_of
 from .profiles import DTYPES
 from .property import PROPERTIES, NotApplicable, Property
-from .search import Search, failure_of
+from .search import SHRINK_SECONDS, Search, failure_of
 from .search import run_property as run_property
 from .target import Target
 from .verdict import Failure as Failure
@@ -32,7 +31,7 @@ def judged_clauses(*, gradients: bool = False) -> list[str]:
 
 def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None = None,
                      profile: str = "quick", seed: int = 0, gradients: bool = False,
-                     ladder: bool = False,
+                     ladder: bool = False, shrink_seconds: float = SHRINK_SECONDS,
                      report: Callable[[Verdict], None] = lambda verdict: None,
                      asking: Callable[[str, str], None] = lambda target, clause: None,
                      ) -> list[Verdict]:
@@ -44,6 +43,7 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     gradients  whether to add all clauses of gradients, GRAD
     ladder     whether to leave out cases that rest on what has failed, see `ladder`; a target's
                verdicts are then known all at once
+    shrink_seconds  how long the search for a smaller counterexample may take, for each property
     asking     told the target's name and the clause before each clause that is judged
     Raises ValueError for a clause or profile that is unknown, and for a target that is asked for
     gradients and offers none.
@@ -59,7 +59,7 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
         def judge(clause: str, ladder: Ladder | None = None,
                   target: Target = target) -> tuple[Verdict, list[Search]]:
             asking(target.name, clause)
-            return _judge_clause(clause, target, EXAMPLES[profile], seed, ladder)
+            return _judge_clause(clause, target, EXAMPLES[profile], seed, shrink_seconds, ladder)
 
         for verdict in (_climb(chosen, judge) if ladder else (judge(each)[0] for each in chosen)):
             report(verdict)
@@ -68,6 +68,7 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
 
 
 def _judge_clause(clause: str, target: Target, examples: int, seed: int,
+                  shrink_seconds: float,
                   ladder: Ladder | None = None) -> tuple[Verdict, list[Search]]:
     """The verdict of a clause as far as the ladder goes by now, and what may wait for more."""
     begun = time.perf_counter()
@@ -80,7 +81,7 @@ def _judge_clause(clause: str, target: Target, examples: int, seed: int,
             if trouble_of(target) is None and (prop.dtypes is None or dtype in prop.dtypes) \
                     and offer.covers(prop, dtype):
                 searches.append(run_property(prop, target, dtype, verdict, examples * prop.weight,
-                                             seed, ladder))
+                                             seed, ladder, shrink_seconds))
     if not any(search.offered for search in searches):
         verdict.reason = NOT_OFFERED
     verdict.seconds = time.perf_counter() - begun
@@ -131,8 +132,9 @@ def replay(case_id: str, target: Target) -> Verdict:
     prop, dtype, recipe = parse_id(case_id)
     if prop.gradients:
         need_gradients(target)
-    case, begun = prop.cases(replayed(recipe), dtype), time.perf_counter()
+    begun = time.perf_counter()
     verdict = Verdict(target.name, prop.clause, reason=trouble_of(target))
+    case = asked_again(prop, recipe, dtype, target)
     if verdict.reason is None and not offer_of(target).takes(case):
         verdict.reason = NOT_OFFERED
     if verdict.reason is not None:

@@ -34,11 +34,13 @@ class Search:
     ladder   what the target has shown so far: cases of later rungs wait for `judge_waiting`, those
              that rest on a failed rung are not judged; None judges everything at once
     verdict  to which it adds
+    shrink_seconds  how long the search for a smaller counterexample may take
     offered  whether the target takes any of the cases
     """
 
     def __init__(self, prop: Property, dtype: str, target: Target, verdict: Verdict,
-                 ladder: Ladder | None = None) -> None:
+                 ladder: Ladder | None = None, shrink_seconds: float = SHRINK_SECONDS) -> None:
+        self._shrink_seconds = shrink_seconds
         self.prop, self.dtype, self.verdict = prop, dtype, verdict
         self._target, self._ladder, self._offer = target, ladder, offer_of(target)
         self._passed_over, self._deadline, self._over = 0, float("inf"), False
@@ -54,8 +56,10 @@ class Search:
 
         @st.composite
         def drawn(draw: st.DrawFn, /) -> tuple[Case, Recipe]:
-            choices = Draw(lambda label, most: draw(st.integers(0, most), label=label))
-            return self.prop.cases(choices, self.dtype), tuple(choices.recipe)
+            choices = Draw(lambda label, most: draw(st.integers(0, most), label=label),
+                           self._offer.options)
+            case = self.prop.cases(choices, self.dtype)
+            return self._offer.adapted(case), tuple(choices.recipe)
 
         @hypothesis_seed(seed)
         @settings(max_examples=examples, deadline=None, database=None, print_blob=False,
@@ -125,7 +129,8 @@ class Search:
             self._failing.pop(recipe, None)
             self._failing[recipe] = case, error
             lost = isinstance(error, TargetFailure) and error.lost
-            self._deadline = min(self._deadline, 0 if lost else time.monotonic() + SHRINK_SECONDS)
+            left = 0 if lost else time.monotonic() + self._shrink_seconds
+            self._deadline = min(self._deadline, left)
             raise
         self.verdict.cases += 1
         self.verdict.rho = max(self.verdict.rho, rho)
@@ -153,9 +158,10 @@ class Search:
 
 
 def run_property(prop: Property, target: Target, dtype: str, verdict: Verdict, examples: int,
-                 seed: int, ladder: Ladder | None = None) -> Search:
+                 seed: int, ladder: Ladder | None = None,
+                 shrink_seconds: float = SHRINK_SECONDS) -> Search:
     """Judge one property in one dtype, adding to the verdict; what may be asked further."""
-    search = Search(prop, dtype, target, verdict, ladder)
+    search = Search(prop, dtype, target, verdict, ladder, shrink_seconds)
     search.run(examples, seed)
     return search
 

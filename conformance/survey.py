@@ -12,6 +12,7 @@ from sasakit.reference import AttentionOptions, NetworkSpec, StemOptions
 from .case import Case
 from .draw import Draw
 from .inspection import Inspection, inspect_case
+from .offer import offered_options
 from .runner import parse_id
 from .target import Target
 
@@ -52,7 +53,8 @@ def survey_property(case_id: str, target: Target, cases: int = CASES) -> Survey:
     rng = np.random.default_rng(0)
     seen = []
     for _ in range(cases):
-        draw = Draw(lambda label, most: int(rng.integers(0, most, endpoint=True)))
+        draw = Draw(lambda label, most: int(rng.integers(0, most, endpoint=True)),
+                    offered_options(target))
         prop.cases(draw, dtype)
         recipe = ".".join(map(str, draw.recipe))
         try:

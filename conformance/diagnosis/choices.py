@@ -132,22 +132,23 @@ DEVIATIONS: dict[tuple[str, Any], Deviation] = {
 }
 
 
-# Deviations that a change of the weights undoes, and the change.
+# Deviations that a change of the weights may undo, and the change; `convert` tries it.
 CONVERSIONS = {
     "offset-descending": "reverse the entries of the tables that descend",
     "unused-table-rows": "keep the middle entries of the tables, extent of them",
     "projection-shared": "give each of queries, keys and values a copy of the projection",
     "projection-grouped": "fill the groups' blocks into dense projections that are zero elsewhere",
-    "embedding-ignored": "set the tables to zero",
+    "embedding-ignored": "leave the tables out",
+    "heads-interleaved": "permute the projections' channels so that every head's are consecutive",
+    "one-map-for-all-heads": "read all channels as those of one head, rows' halves first",
+    "softmax-per-channel": "read every channel as a head of its own",
+    "query-at-neighbours": "exchange the projections of queries and keys",
+    "scaled-relative": "multiply the tables by the quotient of the two factors",
+    "output-interleaved": "keep the weights",
+    "output-projection": "multiply the values' projection by the matrix",
+    "projection-biased": "leave the biases out, which are zero",
+    "padding-before-projection": "pad after the projections, which is the same without biases",
 }
-
-
-def conversion(deviations: list[Deviation]) -> str | None:
-    """The change of the weights that undoes all deviations, or None where one cannot be undone."""
-    names = dict.fromkeys(each.name for each in deviations)
-    if not names or any(name not in CONVERSIONS for name in names):
-        return None
-    return "; ".join(CONVERSIONS[name] for name in names)
 
 
 def named_deviations(choices: Choices, extent: int) -> list[Deviation]:

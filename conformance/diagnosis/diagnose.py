@@ -1,22 +1,31 @@
 """From a module that nobody adapted to what it computes: stages at one size, checked at another."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..report import Deviation, Diagnosis
-from .choices import conversion, named_deviations, named_options
+from .choices import named_deviations, named_options
+from .convert import conversion_words
 from .counterexample import content_counterexample, relative_counterexample
 from .fit import Fit, Guide, named_scales
 from .instance import SIZES, SQUARE_SIZES, Builder, ModuleError, Sizes, same
 from .later_stages import fit_biases, fit_mixers, fit_relative, mixes_values, tables_act
+from .mapping import apply_mapping, check_mapping, contradiction
+from .placement import Explanation
 from .roles import Projection, sort_parameters
 from .stages import fit_content, fit_values
 from .subject import Subject, sort_rows, sort_rows_alike
 
 
-def diagnose(builder: Builder, seed: int = 0) -> Diagnosis:
-    """What a module computes, or the first stage where nothing known matches."""
+def diagnose(builder: Builder, seed: int = 0,
+             said: Mapping[str, str] | None = None) -> Diagnosis:
+    """What a module computes, or the first stage where nothing known matches.
+
+    said  parameters by role, where the user says which plays it
+    Raises ValueError for a role or a parameter that there is not.
+    """
     sizes: tuple[Sizes, Sizes] = SIZES
     try:
         built = tuple(builder.build(size) for size in sizes)
@@ -31,6 +40,9 @@ def diagnose(builder: Builder, seed: int = 0) -> Diagnosis:
                                                         (size, sizes[1 - n])),
                         np.random.default_rng(seed + n))
                 for n, (instance, size) in enumerate(zip(built, sizes, strict=True))]
+    check_mapping(said or {}, shapes[0])
+    for subject in subjects:
+        apply_mapping(subject, said or {})
     state = _hidden_state(subjects[0])
     if state is not None:
         return Diagnosis("unknown", stopped_at=state, findings=[state])
@@ -74,6 +86,9 @@ def _explain(subjects: list[Subject]) -> Diagnosis:
     if not agreed:
         return Diagnosis("unknown", stopped_at="explanations at two sizes differ")
     fit = agreed[0][0]
+    refused = contradiction(subjects[0].said, _mapping(fit, subjects[0]))
+    if refused is not None:
+        return Diagnosis("unknown", stopped_at=refused)
     if not all(_confirm(pair[n], subjects[n]) for pair in agreed[:1] for n in (0, 1)):
         return Diagnosis("unknown", stopped_at="its own weights give what random ones do not")
     return _spell(fit, [one for one, _ in agreed[1:]], subjects[0])
@@ -197,9 +212,11 @@ def _spell(fit: Fit, others: list[Fit], subject: Subject) -> Diagnosis:
     return Diagnosis(
         "deviations" if deviations else "options",
         options=_spell_scale(named_options(fit.choices, extent), subject) | _projection(subject),
-        deviations=deviations, mapping=_mapping(fit, subject), convertible=conversion(deviations),
+        deviations=deviations, mapping=_mapping(fit, subject),
+        convertible=conversion_words(deviations, Explanation(fit, subject)),
         ambiguous=[", ".join(each.name for each in named_deviations(other.choices, extent))
-                   or "no deviation" for other in others])
+                   or "no deviation" for other in others],
+        explanation=Explanation(fit, subject))
 
 
 def _parameter_deviations(fit: Fit, subject: Subject) -> list[Deviation]:

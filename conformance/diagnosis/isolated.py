@@ -11,13 +11,17 @@ from ..isolation.failure import TargetFailure
 from ..isolation.target import IsolatedTarget
 from ..offer import MODULE, MODULE_PARAMETERS
 from .instance import ModuleError, Sizes
+from .said import MANNERS
 
 
 class IsolatedInstance:
     """One build; its parameters are kept here and go along with every image."""
 
-    def __init__(self, target: IsolatedTarget, sizes: Sizes) -> None:
+    def __init__(self, target: IsolatedTarget, sizes: Sizes,
+                 said: Mapping[str, int] | None = None) -> None:
         self._target = target
+        self._said = {f"set {name}": np.array([value], float)
+                      for name, value in (said or {}).items()}
         self._sizes = np.array([sizes.channels_in, sizes.channels_out, sizes.heads, sizes.extent],
                                float)
         found: dict[str, Any] = self._ask(MODULE_PARAMETERS, {})
@@ -37,16 +41,30 @@ class IsolatedInstance:
         """Overwrite some parameters."""
         self._set |= {name: np.ascontiguousarray(value) for name, value in parameters.items()}
 
-    def run(self, x: Array) -> Array:
-        """(batch, rows, cols, channels_out) of x (batch, height, width, channels_in)."""
-        return self._target.read(self._ask(MODULE, {"x": x, **self._own, **self._set}))
+    def buffers(self) -> dict[str, Array]:
+        """Copies of the buffers by name."""
+        found: dict[str, Any] = self._ask(MODULE_PARAMETERS, {"set buffers": np.ones(1)})
+        return {name: self._target.read(value) for name, value in found.items()}
+
+    def run(self, x: Array, manner: str = "plain") -> Array:
+        """(batch, rows, cols, channels_out) of x (batch, height, width, channels_in).
+
+        manner  one of MANNERS
+        What the module does to its input is done to x.
+        """
+        how = {} if manner == "plain" else {"set manner": np.array([MANNERS.index(manner)], float)}
+        return self._target.read(self._ask(MODULE, {"x": x, **self._own, **self._set, **how}))
 
     def _ask(self, operation: str, arrays: Mapping[str, Array]) -> Any:
-        case = Case(operation, {"sizes": self._sizes, **arrays}, None, "float64")
+        case = Case(operation, {"sizes": self._sizes, **self._said, **arrays}, None, "float64")
+        given = self._target.native(case)
         try:
-            return self._target.call(case, self._target.native(case))
+            result = self._target.call(case, given)
         except TargetFailure as failure:
-            raise ModuleError(str(failure)) from failure
+            raise _module_error(failure) from failure
+        if "x" in arrays and not np.array_equal(given["x"], arrays["x"], equal_nan=True):
+            arrays["x"][...] = given["x"]
+        return result
 
 
 class IsolatedBuilder:
@@ -55,6 +73,25 @@ class IsolatedBuilder:
     def __init__(self, target: IsolatedTarget) -> None:
         self._target = target
 
-    def build(self, sizes: Sizes) -> IsolatedInstance:
-        """Raises ModuleError with what happened there."""
-        return IsolatedInstance(self._target, sizes)
+    def build(self, sizes: Sizes, said: Mapping[str, int] | None = None) -> IsolatedInstance:
+        """Raises ModuleError with what happened there.
+
+        said  values of SAYABLE arguments, and "fresh", the number of another build
+        """
+        return IsolatedInstance(self._target, sizes, said)
+
+    def saved_weights(self) -> dict[str, Array]:
+        """Tensors of the weights file that the target was described with, by name."""
+        case = Case(MODULE_PARAMETERS, {"set weights": np.ones(1)}, None, "float64")
+        try:
+            found = self._target.call(case, self._target.native(case))
+        except TargetFailure as failure:
+            raise _module_error(failure) from failure
+        return {name: self._target.read(value) for name, value in found.items()}
+
+
+def _module_error(failure: TargetFailure) -> ModuleError:
+    """What happened there; the door's own words where it was the door that refused."""
+    raised = failure.raised
+    is_own = raised is not None and raised.type.endswith(f".{ModuleError.__name__}")
+    return ModuleError(raised.text if is_own and raised is not None else str(failure))

@@ -9,8 +9,9 @@ import numpy as np
 from .choices import DIRECTIONS, HEAD_FORMS, SOFTMAXES, TERMS, Choices
 from .fit import RELATIVE_FIELDS, SMALL, Fit, Guide, first_of_equals, guided, plainest, scale_of
 from .instance import same
+from .mapping import allowed_readings
 from .subject import Subject
-from .tables import Reading, readings
+from .tables import Reading
 from .variant import LayerWeights
 
 
@@ -30,7 +31,7 @@ def fit_relative(subject: Subject, start: list[Fit], guide: Guide = None) -> lis
     small[subject.others] *= SMALL
     nearly = subject.run(x, small, tables)
     found: list[Fit] = []
-    for fit, reading in product(start, list(readings(subject.parts.tables))):
+    for fit, reading in product(start, allowed_readings(subject)):
         for choices in _relative_choices(fit.choices, reading):
             if not guided(choices, guide, RELATIVE_FIELDS):
                 continue

@@ -22,6 +22,7 @@ from .fit import (
     scale_of,
 )
 from .instance import same
+from .mapping import allowed_splits
 from .subject import Subject, is_tied
 from .variant import LayerWeights
 
@@ -65,6 +66,7 @@ def _value_choices(subject: Subject) -> Iterator[Choices]:
                       softmax=softmax, order=order, stride=stride)
 
 
+@allowed_splits
 def splits(subject: Subject) -> Iterator[tuple[str, list[int], list[int]]]:
     """Ways to part the rows that act through the logits into queries and keys."""
     rows, count, depth = subject.others, subject.sizes.channels_out, subject.sizes.depth

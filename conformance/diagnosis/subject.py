@@ -19,6 +19,7 @@ class Subject:
               they feed
     others    rows that act through the logits, in order
     dead      rows that never matter
+    said      parameters by role, where the user says which plays it
     """
 
     instance: Instance
@@ -28,6 +29,7 @@ class Subject:
     values: list[int] = field(default_factory=list)
     others: list[int] = field(default_factory=list)
     dead: list[int] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.own = self.instance.get()

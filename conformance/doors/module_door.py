@@ -3,6 +3,11 @@
 A case "module" has the arrays x (batch, height, width, channels), sizes (4,) as the numbers of
 `Sizes`, and parameters by name; "module parameters" has sizes alone and gives the parameters that
 a new build has. Every case says all that it depends on, so that a process that was lost is no loss.
+
+An array whose name begins with "set " is one number that says how: "set padding", "set stride" and
+"set bias" are arguments of the constructor, "set fresh" numbers another build of the same sizes,
+"set manner" is one of MANNERS, by its place; with "set buffers" the buffers are given instead of
+the parameters, with "set weights" those of the file that the target was described with.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,11 +17,13 @@ import numpy as np
 
 from ..case import Case
 from ..diagnosis.instance import Sizes
+from ..diagnosis.said import MANNERS
 from ..estimate import Array
 from ..offer import MODULE, Offer, profiles_of
 from ..profiles import Profile
 from ..target import native_arrays
 
+SAID = "set "
 ROOT = "torch.nn.modules.module"
 
 
@@ -32,11 +39,12 @@ class ModuleTarget:
     dtypes = ("float64",)
     offer = Offer((MODULE,), profiles_of({}, ("float64",)), gradients=())
 
-    def __init__(self, name: str, make: Callable[..., Any], arguments: Mapping[str, str]) -> None:
+    def __init__(self, name: str, make: Callable[..., Any], arguments: Mapping[str, str],
+                 weights: str | None = None) -> None:
         from .torch_module import TorchBuilder, TorchInstance
-        self.name = name
+        self.name, self._weights = name, weights
         self._builder = TorchBuilder(make, arguments)
-        self._built: dict[Sizes, TorchInstance] = {}
+        self._built: dict[tuple[Sizes, tuple[tuple[str, int], ...]], TorchInstance] = {}
 
     def profile(self, dtype: str) -> Profile:
         """Double precision throughout."""
@@ -48,16 +56,23 @@ class ModuleTarget:
 
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
         """The module's output, or its own parameters."""
-        given = dict(arrays)
+        given = {name: array for name, array in arrays.items() if not name.startswith(SAID)}
+        said = {name.removeprefix(SAID): int(array[0]) for name, array in arrays.items()
+                if name.startswith(SAID)}
+        if "weights" in said:
+            from .torch_module import read_weights
+            return read_weights(self._weights or "")
+        manner, buffers = MANNERS[said.pop("manner", 0)], said.pop("buffers", 0)
         sizes = Sizes(*(int(size) for size in given.pop("sizes")))
-        if sizes not in self._built:
-            self._built[sizes] = self._builder.build(sizes)
-        instance = self._built[sizes]
+        key = sizes, tuple(said.items())
+        if key not in self._built:
+            self._built[key] = self._builder.build(sizes, said)
+        instance = self._built[key]
         if case.operation != MODULE:
-            return instance.get()
+            return instance.buffers() if buffers else instance.get()
         x = given.pop("x")
         instance.set(given)
-        return instance.run(x)
+        return instance.run(x, manner)
 
     def read(self, result: Any) -> Array:
         """The result itself."""

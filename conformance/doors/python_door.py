@@ -81,7 +81,8 @@ def load(arguments: Mapping[str, Any]) -> Target:
             raise ValueError(f"`target` must name something in {place}; got {name!r}.")
         owner, found = found, getattr(found, part)
     if is_module_class(found):
-        return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}))
+        return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}),
+                            arguments.get("weights"))
     if isinstance(found, type):
         found = found()
     beside = getattr(owner, f"{name.rpartition('.')[2]}{VJP}", None)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..case import UPSTREAM, Case, asked_name
 from ..estimate import Array
-from ..offer import NAMED_RESULTS, Offer, read_offer
+from ..offer import MODULE_PARAMETERS, NAMED_RESULTS, Offer, read_offer
 from ..profiles import Profile
 from ..target import native_arrays
 from .child import Child, Limits
@@ -20,6 +20,8 @@ from .frames import decode_arrays, encode_case
 # A result is no larger than so many times its inputs: extent * extent logits for a query.
 MOST_GROWTH = 64
 LEAST_ROOM = 1 << 20
+# Parameters are as large as they are; nothing of their size is sent to ask for them.
+MOST_PARAMETERS = 1 << 30
 # What a child may tell of and be asked again.
 GOES_ON = ("exception", "bad answer")
 
@@ -145,7 +147,8 @@ class IsolatedTarget:
         """The child's reply to one case."""
         self._asked += 1
         frame = encode_case(case, self._asked)
-        most = LEAST_ROOM + MOST_GROWTH * len(frame)
+        room = MOST_PARAMETERS if case.operation == MODULE_PARAMETERS else LEAST_ROOM
+        most = room + MOST_GROWTH * len(frame)
         left = self._seconds_left()
         try:
             header, data = child.ask(frame, min(self._limits.seconds, left), most, what)

@@ -139,7 +139,8 @@ def headline(report: Report) -> str:
     left = sum(status_of(v) == "not judged" for v in report.verdicts)
     if report.outcome == "not judged":
         return "could not be judged."
-    if not report.verdicts and report.diagnosis is not None:
+    if report.diagnosis is not None and (not report.verdicts or report.diagnosis.found in (
+            "options", "deviations")):
         return _diagnosed(report.outcome, report.diagnosis)
     asked = f"{count} clause{'s' if count != 1 else ''} of SPEC.md {SPEC_VERSION}"
     silent = f"; {left} were not judged" if left else ""

@@ -29,6 +29,12 @@ def the_first_half_is_the_row(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
+@clause("REL-2", partial(relative_only, first_half=("row", "column")))
+def attention_has_its_halves_so(case: Case, target: Target) -> float:
+    """The same through attention."""
+    return agrees(case, target)
+
+
 @clause("REL-3", partial(logits, extent=(2, 3, 4, 5), zero=("rel_col",),
                          even_window=("before", "after")))
 def entries_ascend_with_the_offset(case: Case, target: Target) -> float:
@@ -40,6 +46,12 @@ def entries_ascend_with_the_offset(case: Case, target: Target) -> float:
                          even_window=("before", "after")))
 def columns_ascend_too(case: Case, target: Target) -> float:
     """Logits vary along columns alone."""
+    return agrees(case, target)
+
+
+@clause("REL-3", partial(relative_only, even_window=("before", "after")))
+def attention_reads_the_tables_in_order(case: Case, target: Target) -> float:
+    """The same through attention."""
     return agrees(case, target)
 
 
@@ -62,8 +74,21 @@ def halves_of_the_layer_are_cut_into_heads(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
+@clause("REL-5", partial(relative_only, relative="layer_halves", first_half=("row", "column")))
+def attention_has_the_layers_halves(case: Case, target: Target) -> float:
+    """The same through attention."""
+    return agrees(case, target)
+
+
 @clause("REL-6", partial(logits, extent=(1, 2, 3, 4), padding="shift",
                          relative=("shared", "per_head", "layer_halves")))
 def shifted_windows_have_true_offsets(case: Case, target: Target) -> float:
     """Tables of 2 extent - 1 entries."""
+    return agrees(case, target)
+
+
+@clause("REL-6", partial(attention_cases, content=False, extent=(1, 2, 3, 4), padding="shift",
+                         relative=("shared", "per_head", "layer_halves")))
+def attention_has_true_offsets(case: Case, target: Target) -> float:
+    """The same through attention."""
     return agrees(case, target)

@@ -16,19 +16,23 @@ def verify(*arguments):
 
 
 def test_a_wrong_module_is_named_on_the_first_screen():
-    result = verify(f"{MODULES}/wrong.py:PerChannelSoftmax")
+    result = verify(f"{MODULES}/wrong.py:PerChannelSoftmax", "--clauses", "WIN-1,ATT-4")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
-    assert len(lines) < 25
-    assert "violates ATT-4 of SPEC.md" in " ".join(lines[:2])
+    assert "violates ATT-4, WIN-3 of SPEC.md" in " ".join(lines[:2])
     assert any(line.startswith("  - softmax-per-channel (ATT-4): every channel has its own")
-               for line in lines)
+               for line in lines[:8])
+    assert any(line.startswith("  FAIL  ATT-4") for line in lines)
+    assert any(line.startswith("  pass  1 Window") for line in lines)
 
 
 def test_a_right_module_conforms_under_its_options():
-    result = verify(f"{MODULES}/right.py:FusedMaskedAttention", "--json")
-    [target] = json.loads(result.stdout)["targets"]
+    result = verify(f"{MODULES}/right.py:FusedMaskedAttention", "--json", "--clauses", "PAD")
+    document = json.loads(result.stdout)
+    [target] = document["targets"]
     assert result.exit_code == 0
+    assert [(each["clause"], each["verdict"]) for each in document["verdicts"]] == [
+        ("PAD-2", "pass")]
     assert target["outcome"] == "conforms"
     assert target["diagnosis"]["options"] == {
         "padding": "exclude", "position": "none", "scale": "1/sqrt(depth)"}
