@@ -1,0 +1,124 @@
+"""From a target that deviates to what it computes instead, operation by operation."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from ...offer import offer_of, trouble_of
+from ...report import Deviation, Diagnosis
+from ...runner import Verdict
+from ...target import Target
+from ..choices import conversion
+from .asking import Asked, dtypes_of, failed_cases, failed_operations, operations_of
+from .cases import drawn_cases, staged_cases
+from .explain import Explained, explain, names_of
+from .families import OPERATIONS, family_of
+from .search import Clock, OutOfTime
+
+# Seconds that one target may take.
+SECONDS = 20.0
+# Random cases that are asked before the search, and after it in each turn.
+DRAWN = 8
+
+
+def diagnose_operations(target: Target, verdicts: Sequence[Verdict] = (),
+                        seconds: float = SECONDS) -> Diagnosis | None:
+    """What a target computes that failed some clause; None where it offers no such operation.
+
+    verdicts  those of the target, whose smallest failing cases must be explained too
+    """
+    offered = operations_of(target, OPERATIONS)
+    failed = failed_operations(verdicts)
+    if verdicts:
+        offered = [operation for operation in offered if operation in failed]
+    if not offered:
+        return None
+    asked = Asked(target, Clock(time.monotonic() + seconds))
+    found: list[Explained] = []
+    for operation in offered:
+        if operation == "attention_layer" and any(
+                each.stopped_at and each.operation == "local_attention" for each in found):
+            continue  # The layer holds local attention, so that nothing would explain it either.
+        found += _explained(asked, operation, verdicts)
+    return combined(found, len(offered), asked.raised, verdicts)
+
+
+def _explained(asked: Asked, operation: str, verdicts: Sequence[Verdict]) -> list[Explained]:
+    """What was found in the finest type in which anything differs; empty where nothing does."""
+    offer = offer_of(asked.target)
+    for dtype in dtypes_of(asked.target):
+        try:
+            seen = asked.evidence([
+                *staged_cases(operation, offer, dtype),
+                *drawn_cases(operation, offer, dtype, DRAWN, 0),
+                *failed_cases(verdicts, operation, dtype)])
+        except OutOfTime:
+            return [Explained(operation, stopped_at=f"{operation} took too long to be asked")]
+        found = explain(family_of(operation), seen, asked.clock, ask=asked.evidence,
+                        more=lambda turn, dtype=dtype: drawn_cases(  # type: ignore[misc]
+                            operation, offer, dtype, DRAWN, 1 + turn))
+        if found.choices or found.stopped_at is not None:
+            return [found]
+    if trouble_of(asked.target) is not None:
+        return [Explained(operation, stopped_at=f"{operation} could not be asked any more")]
+    return []
+
+
+def combined(found: Sequence[Explained], offered: int, raised: Sequence[str],
+             verdicts: Sequence[Verdict]) -> Diagnosis:
+    """One diagnosis of all operations.
+
+    Where some operation is explained by nothing, what explains the others stands among findings.
+    """
+    unknown = [each for each in found if each.stopped_at is not None]
+    chosen = _chosen([each for each in found if each.choices])
+    findings = [*raised, *(line for each in found for line in each.findings)]
+    failing = [failure.case for verdict in verdicts for failure in verdict.failures]
+    if unknown or not chosen:
+        findings += [f"{operation} alone is explained by {in_words(deviations)}"
+                     for operation, (deviations, *_) in chosen.items()]
+        stopped = "; ".join(str(each.stopped_at) for each in unknown) or _values_agree(verdicts)
+        if failing:
+            findings.append(f"smallest failing case: {min(failing, key=len)}")
+        return Diagnosis("unknown", stopped_at=stopped, findings=findings)
+    joined = _joined({operation: choices[0] for operation, choices in chosen.items()}, offered)
+    others = [f"in {operation}: {in_words(other)}" if offered > 1 else in_words(other)
+              for operation, (_, *rest) in chosen.items() for other in rest]
+    return Diagnosis("deviations", deviations=joined, convertible=conversion(joined),
+                     ambiguous=others, findings=findings)
+
+
+def in_words(deviations: Sequence[Deviation]) -> str:
+    """An explanation as one sentence."""
+    return "; and ".join(f"{each.name} ({each.clause}): {each.sentence}" for each in deviations)
+
+
+def _chosen(explained: Sequence[Explained]) -> dict[str, list[list[Deviation]]]:
+    """The explanations of each operation, the likeliest first.
+
+    What explains another operation, where it is the only choice, explains this one too.
+    """
+    certain = {name for each in explained if len(each.choices) == 1
+               for name in names_of(each.choices[0])}
+    chosen = {}
+    for each in explained:
+        shared = [choice for choice in each.choices if set(names_of(choice)) <= certain]
+        chosen[each.operation] = shared if len(shared) == 1 else each.choices
+    return chosen
+
+
+def _values_agree(verdicts: Sequence[Verdict]) -> str:
+    failed = dict.fromkeys(verdict.clause for verdict in verdicts if verdict.failures)
+    return ("every finite value that was asked for agrees with the equation; what fails asks for "
+            f"more: {', '.join(failed)}")
+
+
+def _joined(explained: Mapping[str, list[Deviation]], offered: int) -> list[Deviation]:
+    """Each deviation once, with the operations that show it where others are offered."""
+    shown: dict[Deviation, list[str]] = {}
+    for operation, deviations in explained.items():
+        for deviation in deviations:
+            shown.setdefault(deviation, []).append(operation)
+    if offered == 1:
+        return list(shown)
+    return [Deviation(each.name, each.clause, f"{each.sentence} (in {', '.join(operations)})")
+            for each, operations in shown.items()]
