@@ -106,8 +106,9 @@ def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
     from sasakit.conformance.diagnosis.module_report import module_report, split_modules
+    from sasakit.conformance.diagnosis.operations.report import add_diagnoses
     from sasakit.conformance.reports.summary import reports_of
-    from sasakit.conformance.reports.terminal import terminal_report
+    from sasakit.conformance.reports.terminal import diagnosis_text, terminal_report
     from sasakit.conformance.runner import replay, run_verification
     targets = open_targets(names, **foreign)
     try:
@@ -124,6 +125,11 @@ def judge_targets(names: tuple[str, ...], *, clauses: str | None = None, profile
         if verdicts and not quiet:
             click.echo(summary(verdicts))
         reports = reports_of(verdicts)
+        if case is None:
+            add_diagnoses(reports, asked)
+        for report in reports:
+            if report.diagnosis is not None and not quiet:
+                click.echo(f"\n{report.target}: {diagnosis_text(report.diagnosis)}")
         for module in modules:
             reports.append(module_report(module))
             if not quiet:

@@ -39,8 +39,7 @@ class Evidence:
         errors do.
         """
         finite = np.isfinite(self.actual)
-        if value.shape != self.actual.shape or not np.array_equal(np.isfinite(value), finite) \
-                or (finite.size and not finite.any()):
+        if value.shape != self.actual.shape or not np.array_equal(np.isfinite(value), finite):
             return False
         actual, value = (np.where(finite, array, 0.0) for array in (self.actual, value))
         if self.case.dtype == "float64":

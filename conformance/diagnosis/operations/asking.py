@@ -26,16 +26,18 @@ class Asked:
     """One target and what it raised so far.
 
     raised  exceptions in words, each once
+    gone    whether its process was lost: it is asked nothing more
     """
 
     target: Target
     clock: Clock
     raised: list[str] = field(default_factory=list)
+    gone: bool = False
 
     def result(self, case: Case) -> Array | None:
         """The result as NumPy; None where it raised. Raises OutOfTime."""
         self.clock.check()
-        if trouble_of(self.target) is not None:
+        if self.gone or trouble_of(self.target) is not None:
             return None
         try:
             result: Any = self.target.call(case, self.target.native(case))
@@ -46,6 +48,7 @@ class Asked:
             told = f"{case.operation} raises {kind}{first}"
             if told not in self.raised:
                 self.raised.append(told)
+            self.gone = isinstance(error, TargetFailure) and error.lost
             return None
         return array if np.issubdtype(array.dtype, np.floating) else None
 

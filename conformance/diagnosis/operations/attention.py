@@ -83,7 +83,8 @@ def _local(query: Array, key: Array | None, value: Array, rel_row: Array | None,
     if reading.kept_key and k is None:
         k = q
     r = None
-    if reading.position == "relative" and rel_row is not None and rel_col is not None:
+    if reading.position == "relative" and rel_row is not None and rel_col is not None \
+            and (rel_row.any() or rel_col.any()):
         r = relative_windows(rel_row, rel_col, heads, depth, options, reading, seen)
     elif reading.position == "absolute" and reading.absolute_at != "input":
         e = absolute_embedding(height, width, depth, first_half=reading.first_half)

@@ -241,8 +241,8 @@ def _scales() -> Iterator[Twist]:
         ("q . r is", "scaled-relative", _positioned, ("relative_by",)))
     for factor in ("1/sqrt(depth)", "1/sqrt(heads depth)", "1/depth", "sqrt(depth)"):
         for spoken, name, acts, names in terms:
-            for way, besides in ((factor, "in place of the scale"),
-                                 (f"asked {factor}", "besides the scale")):
+            for way, besides in ((f"asked {factor}", "besides the scale"),
+                                 (factor, "in place of the scale")):
                 wide = factor == "1/sqrt(heads depth)"
                 yield _say("scaled-by-width" if wide else name, "ATT-3",
                            f"{spoken} multiplied by {factor} {besides}", acts,

@@ -58,7 +58,7 @@ def _explained(asked: Asked, operation: str, verdicts: Sequence[Verdict]) -> lis
                             operation, offer, dtype, DRAWN, 1 + turn))
         if found.choices or found.stopped_at is not None:
             return [found]
-    if trouble_of(asked.target) is not None:
+    if asked.gone or trouble_of(asked.target) is not None:
         return [Explained(operation, stopped_at=f"{operation} could not be asked any more")]
     return []
 

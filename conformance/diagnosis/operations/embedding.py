@@ -1,6 +1,7 @@
 """Windows of an image and the relative embeddings of their slots, under any reading."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,15 +40,23 @@ def windows_of(height: int, width: int, options: AttentionOptions,
     even_after = options.extent % 2 == 1 or reading.even_window == "after"
     before = (options.extent - 1) // 2 if even_after else options.extent // 2
     before += reading.extent_change // 2
-    extent = options.extent + reading.extent_change
-    choices = Choices(dilation=reading.dilation, padding=reading.padding)
+    return _windows((height, before + reading.off_row), (width, before + reading.off_col),
+                    options.extent + reading.extent_change, reading.dilation, reading.padding)
+
+
+# A search asks for few different windows, many times.
+@lru_cache(maxsize=512)
+def _windows(height: tuple[int, int], width: tuple[int, int], extent: int, dilation: int,
+             padding: str) -> Windows:
+    """The windows of an image, by its sizes and the slots before the pixel along each axis."""
+    choices = Choices(dilation=dilation, padding=padding)
     axes = []
-    for size, off in ((height, reading.off_row), (width, reading.off_col)):
-        positions, inside = window_of(size, extent, before + off, choices)
-        start = np.arange(size) - (before + off) * reading.dilation
-        if reading.padding == "shift":
+    for size, before in (height, width):
+        positions, inside = window_of(size, extent, before, choices)
+        start = np.arange(size) - before * dilation
+        if padding == "shift":
             start = np.clip(start, 0, size - extent)
-        at = start[:, None] + np.arange(extent) * reading.dilation - np.arange(size)[:, None]
+        at = start[:, None] + np.arange(extent) * dilation - np.arange(size)[:, None]
         axes.append((positions, inside, at))
     (rows, rows_in, row_at), (cols, cols_in, col_at) = axes
     return Windows(rows, cols, rows_in[:, None, :, None] & cols_in[None, :, None, :],

@@ -44,18 +44,17 @@ def family_of(operation: str) -> Family:
 
 def _attention(case: Case, twists: Sequence[Twist]) -> Array:
     assert isinstance(case.options, AttentionOptions)
-    return attention_variant(case, twisted(asked_reading(case.options), twists, case))
+    return attention_variant(case, twisted(asked_reading(case.options), twists))
 
 
 def _mixture(case: Case, twists: Sequence[Twist]) -> Array:
-    reading = twisted(MixtureReading(), twists, case)
+    reading = twisted(MixtureReading(), twists)
     return mixture_variant(*case.arrays.values(), reading=reading)
 
 
 def _stem(case: Case, twists: Sequence[Twist]) -> Array:
     """Fields of the mixture's own reading are spelled "mixture.over" and so on."""
-    changes = {name: value for twist in twists if twist.acts(case)
-               for name, value in twist.changes.items()}
+    changes = {name: value for twist in twists for name, value in twist.changes.items()}
     inner = {name.partition(".")[2]: changes.pop(name)
              for name in list(changes) if name.startswith("mixture.")}
     reading = StemReading(**changes)
@@ -63,4 +62,4 @@ def _stem(case: Case, twists: Sequence[Twist]) -> Array:
 
 
 def _pool(case: Case, twists: Sequence[Twist]) -> Array:
-    return pool_variant(case.arrays["x"], twisted(PoolReading(), twists, case))
+    return pool_variant(case.arrays["x"], twisted(PoolReading(), twists))

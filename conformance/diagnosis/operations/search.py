@@ -19,7 +19,7 @@ from .twist import Twist
 
 # Deviations that one explanation may name.
 MOST_TWISTS = 3
-# Evaluate a case under the reading that some twists make of it.
+# A case's value under the reading that some twists make of it, all of which act in it.
 Evaluate = Callable[[Case, Sequence[Twist]], Array]
 Explanation = tuple[Twist, ...]
 
@@ -54,6 +54,14 @@ class Search:
     clock: Clock
     reached: int = 0
     _known: dict[tuple[int, frozenset[int]], bool] = field(default_factory=dict)
+    _acting: list[frozenset[int]] = field(default_factory=list)
+
+    def acting(self, place: int) -> frozenset[int]:
+        """Identities of the twists that act in one case."""
+        while len(self._acting) <= place:
+            case = self.evidence[len(self._acting)].case
+            self._acting.append(frozenset(id(each) for each in self.twists if each.acts(case)))
+        return self._acting[place]
 
     def explanations(self, most: int = MOST_TWISTS) -> list[Explanation]:
         """All shortest sets that reproduce all results; empty where none of `most` does.
@@ -79,9 +87,9 @@ class Search:
         """Each failing set with one more deviation that acts where it fails; none twice."""
         seen: set[frozenset[int]] = set()
         for twists, at in failing:
-            case = self.evidence[at].case
+            acting = self.acting(at)
             for twist in self.twists:
-                if twist in twists or not twist.acts(case) \
+                if id(twist) not in acting or twist in twists \
                         or any(twist.excludes(other) for other in twists):
                     continue
                 members = frozenset(map(id, (*twists, twist)))
@@ -98,21 +106,26 @@ class Search:
 
     def reproduces(self, place: int, twists: Sequence[Twist]) -> bool:
         """Whether these deviations give the result of one case."""
-        seen = self.evidence[place]
-        acting = tuple(twist for twist in twists if twist.acts(seen.case))
+        here = self.acting(place)
+        acting = [twist for twist in twists if id(twist) in here]
         key = (place, frozenset(map(id, acting)))
         if key not in self._known:
             self.clock.check()
-            value = predicted(self.evaluate, seen.case, acting)
+            seen = self.evidence[place]
+            value = _value(self.evaluate, seen.case, acting)
             self._known[key] = value is not None and seen.reproduced_by(value)
         return self._known[key]
 
 
 def predicted(evaluate: Evaluate, case: Case, twists: Sequence[Twist]) -> Array | None:
     """What a case gives under some deviations; None where they have no meaning in it."""
+    return _value(evaluate, case, [twist for twist in twists if twist.acts(case)])
+
+
+def _value(evaluate: Evaluate, case: Case, acting: Sequence[Twist]) -> Array | None:
     try:
         with np.errstate(all="ignore"):
-            value: Any = evaluate(case, twists)
+            value: Any = evaluate(case, acting)
     except (ValueError, IndexError, KeyError):
         return None
     return np.asarray(value)

@@ -37,10 +37,9 @@ class Twist:
             self.asked == other.asked or not self.asked or not other.asked)
 
 
-def twisted(reading: Reading, twists: Iterable[Twist], case: Case) -> Reading:
-    """The reading of a case with the changes of those twists that act in it."""
+def twisted(reading: Reading, twists: Iterable[Twist]) -> Reading:
+    """The reading with the changes of all these twists."""
     changes: dict[str, Any] = {}
     for twist in twists:
-        if twist.acts(case):
-            changes |= twist.changes
+        changes |= twist.changes
     return replace(reading, **changes) if changes else reading  # type: ignore[type-var]
