@@ -1,11 +1,12 @@
 """Every way in which attention over a window may be read; the asked options give the first one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sasakit.reference import AttentionOptions
 
 # Factors that have a name: functions of the depth of a head and the number of heads.
-FACTORS = {
+FACTORS: dict[str, Callable[[int, int], float]] = {
     "1": lambda depth, heads: 1.0,
     "1/sqrt(depth)": lambda depth, heads: depth ** -0.5,
     "1/sqrt(heads depth)": lambda depth, heads: (heads * depth) ** -0.5,
@@ -32,11 +33,10 @@ class AttentionReading:
     tables           whose tables: asked, first (the first head's), reversed, interleaved
     sums             whether each half of the depth meets the sum of row and column
     row, column      whether entries ascend or descend
-    transposed       whether tables are exchanged: no, offsets (rows are read by columns' offsets), slots
-                     (the window is turned about its diagonal)
+    transposed       whether tables are exchanged: no, offsets (rows are read by columns'
+                     offsets), slots (the window is turned about its diagonal)
     constant         which axes read one entry for all slots: none, row, column, both
-    entries          the rule of entries: offset, slot, clipped, reversed, not_first,
-                     not_last
+    entries          the rule of entries: offset, slot, clipped, reversed, not_first, not_last
     absolute_at      what the absolute embedding joins: key, query, value, input
     term             what the relative embedding joins: logit, value, both
     multiplied       whether terms are multiplied: no, always, relative (only where there are two)

@@ -81,7 +81,7 @@ def relative_windows(rel_row: Array, rel_col: Array, heads: int, depth: int,
 
 def window_logits(query: Array, r: Array, seen: Windows, reading: AttentionReading) -> Array:
     """(batch, height, width, heads, rows, cols): q . r alone, as `relative_logits` gives it."""
-    batch, height, width, heads, depth = query.shape
+    heads, depth = query.shape[3:]
     parts = r.reshape(*r.shape[:4], heads, depth)
     own = query if reading.meets_query else np.ones_like(query)
     logits = np.einsum("bijnd,ijrcnd->bijnrc", own, parts)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sasakit.reference import AttentionOptions
+
 from ...builders import interior_of
 from ...case import Case
 from ...inspection import IMAGES
@@ -116,7 +118,7 @@ def counterexample(wrong: Evidence) -> str:
     at = tuple(int(n) for n in np.unravel_index(np.argmax(rho), rho.shape))
     axes = IMAGES.get(actual.ndim, tuple(f"axis {axis}" for axis in range(actual.ndim)))
     leaves = None
-    if hasattr(wrong.case.options, "slots_before"):
+    if isinstance(wrong.case.options, AttentionOptions):
         leaves = ~interior_of(wrong.case.options, *actual.shape[1:3])[0, :, :, 0, 0]
     return (f"{told}: output {at} is {float(actual[at]):.6g}, where {float(value[at]):.6g} is "
             f"due; wrong: {where_wrong(rho, axes, None, leaves)}")

@@ -49,7 +49,8 @@ def _attention(case: Case, twists: Sequence[Twist]) -> Array:
 
 def _mixture(case: Case, twists: Sequence[Twist]) -> Array:
     reading = twisted(MixtureReading(), twists)
-    return mixture_variant(*case.arrays.values(), reading=reading)
+    x, w_value, emb_row, emb_col, nu = case.arrays.values()
+    return mixture_variant(x, w_value, emb_row, emb_col, nu, reading)
 
 
 def _stem(case: Case, twists: Sequence[Twist]) -> Array:

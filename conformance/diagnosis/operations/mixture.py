@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ...case import Case
 from ...estimate import Array
-from ...report import Deviation
+from .acting import say
 from .twist import Twist
 
 
@@ -65,9 +63,6 @@ def _weights(logits: Array, over: str) -> Array:
 
 def mixture_twists() -> Iterator[Twist]:
     """Every known deviation of the value mixture."""
-    def say(name: str, clause: str, sentence: str, **changes: Any) -> Twist:
-        return Twist(Deviation(name, clause, sentence), changes, asked="mixture", acts=_mixes)
-
     yield say("mixture-over-positions", "MIX-1", "the softmax runs over the positions of the "
               "pooling window, not over the mixtures", over="positions")
     yield say("mixture-over-positions", "MIX-1", "exponentials, of which each position's maximum "
@@ -83,7 +78,3 @@ def mixture_twists() -> Iterator[Twist]:
     yield say("position-transposed", "MIX-2", "rows and columns of the position are exchanged",
               place="transposed")
     yield say("mixture-first-only", "MIX-3", "the first matrix alone makes the values", first=True)
-
-
-def _mixes(case: Case) -> bool:
-    return case.operation == "value_mixture" or getattr(case.options, "kind", "") == "mixture"

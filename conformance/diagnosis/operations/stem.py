@@ -170,6 +170,6 @@ def _reached(height: int, width: int, window: int, reach: str) -> Array:
         return np.asarray((i[:, None] // window == i // window)
                           & (j[:, None] // window == j // window))
     before = AttentionOptions(extent=window).slots_before
-    near = [(0 <= (at - at[:, None]) + before) & ((at - at[:, None]) + before < window)
-            for at in (i, j)]
+    slots = [at - at[:, None] + before for at in (i, j)]
+    near = [(slot >= 0) & (slot < window) for slot in slots]
     return np.asarray(near[0] & near[1])

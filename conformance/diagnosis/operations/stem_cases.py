@@ -34,7 +34,7 @@ def staged_stems(dtype: str) -> Iterator[tuple[str, Case]]:
 def drawn_stem(rng: np.random.Generator, kinds: Sequence[str], dtype: str) -> Case:
     """A random stem of one of some kinds, of any size, one pixel among them."""
     size = (int(rng.integers(1, 11)), int(rng.integers(1, 11)))
-    return _stem(rng, kinds[rng.integers(len(kinds))], dtype, int(rng.integers(2, 5)), size,
+    return _stem(rng, kinds[int(rng.integers(len(kinds)))], dtype, int(rng.integers(2, 5)), size,
                  plain=bool(rng.integers(2)))
 
 
@@ -45,7 +45,7 @@ def _stem(rng: np.random.Generator, kind: str, dtype: str, window: int, size: tu
                        stem_heads=heads, stem_window=window, stem_mixtures=3, image_channels=2,
                        classes=1)
     drawn = random_weights(spec, seed=int(rng.integers(2**31)))
-    arrays = {"images": rng.standard_normal((2, *size, 2))}
+    arrays: dict[str, Array] = {"images": rng.standard_normal((2, *size, 2))}
     for name, w in drawn.items():
         own = name.removeprefix("stem.")
         if own != name:
