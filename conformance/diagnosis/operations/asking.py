@@ -34,13 +34,17 @@ class Asked:
     raised: list[str] = field(default_factory=list)
     gone: bool = False
 
-    def result(self, case: Case) -> Array | None:
-        """The result as NumPy; None where it raised. Raises OutOfTime."""
+    def result(self, case: Case, native: dict[str, Any] | None = None) -> Array | None:
+        """The result as NumPy; None where it raised. Raises OutOfTime.
+
+        native  the case's arrays as the target takes them, where they are looked at afterwards
+        """
         self.clock.check()
         if self.gone or trouble_of(self.target) is not None:
             return None
         try:
-            result: Any = self.target.call(case, self.target.native(case))
+            result: Any = self.target.call(
+                case, self.target.native(case) if native is None else native)
             array = self.target.read(result)
         except Exception as error:  # Anyone's code may raise anything.
             first = (str(error).strip().splitlines() or [""])[0]

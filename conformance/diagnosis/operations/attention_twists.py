@@ -16,23 +16,24 @@ from .acting import (
     say,
 )
 from .twist import Twist, always
-from .window_twists import window_twists
+from .window_twists import table_twists, window_twists
 
 
 def attention_twists(operation: str) -> list[Twist]:
     """Every known deviation that one of the three operations of attention can show."""
-    found = [*window_twists(), *_relative(operation)]
     if operation == "relative_logits":
-        return [*found, _logits_scaled("1/sqrt(depth)", "scaled-relative"),
+        # Logits alone do not show where a window lies, unless it shifts or leaves the image.
+        seen = [twist for twist in window_twists()
+                if twist.asked == "shift" or "inside_only" in twist.changes]
+        return [*seen, *table_twists(), _logits_scaled("1/sqrt(depth)", "scaled-relative"),
                 _logits_scaled("1/sqrt(heads depth)", "scaled-by-width"),
                 known(("heads", "one"), relative_acts)]
+    found = [*window_twists(), *table_twists(), *_relative()]
     found += [*_positions(), *_logit(), *_scales(), *_softmaxes(), *_outputs()]
     return [*found, *_layers()] if operation == "attention_layer" else found
 
 
-def _relative(operation: str) -> Iterator[Twist]:
-    if operation == "relative_logits":
-        return
+def _relative() -> Iterator[Twist]:
     yield say("embedding-ignored", "POS-3", "the relative term is left out where there is content",
               both(relative_acts, asked_for(content=True)), "content", position="none")
     yield known(("term", "value"), relative_acts)
@@ -103,10 +104,10 @@ def _softmaxes() -> Iterator[Twist]:
         yield known(("softmax", kind), always)
     yield say("softmax-per-row", "ATT-4", "the softmax runs over each row of the window apart, "
               "and the rows are averaged", softmax="row_mean")
-    yield say("softmax-per-column", "ATT-4", "the softmax runs over each column of the window apart, "
-              "and the columns are averaged", softmax="column_mean")
-    yield say("softmax-over-heads", "ATT-4", "exponentials, of which each head's maximum is taken "
-              "away first, are normalized over the heads", softmax="heads_shifted")
+    yield say("softmax-per-column", "ATT-4", "the softmax runs over each column of the window "
+              "apart, and the columns are averaged", softmax="column_mean")
+    yield say("softmax-over-heads", "ATT-4", "exponentials, of which each head's maximum is "
+              "taken away first, are normalized over the heads", softmax="heads_shifted")
     yield say("softmax-over-queries", "ATT-4", "the softmax runs over the queries",
               softmax="queries")
 

@@ -3,21 +3,26 @@
 import time
 from collections.abc import Mapping, Sequence
 
+from ...case import Case
 from ...offer import offer_of, trouble_of
 from ...report import Deviation, Diagnosis
 from ...runner import Verdict
 from ...target import Target
 from ..choices import conversion
+from .agreement import Evidence
 from .asking import Asked, dtypes_of, failed_cases, failed_operations, operations_of
-from .cases import drawn_cases, staged_cases
+from .cases import Staged, drawn_cases, staged_cases
 from .explain import Explained, explain, names_of
 from .families import OPERATIONS, family_of
+from .probes import state_of, strays_of
 from .search import Clock, OutOfTime
 
 # Seconds that one target may take.
 SECONDS = 20.0
 # Random cases that are asked before the search, and after it in each turn.
 DRAWN = 8
+# What is said of results that no search can explain.
+UNSTEADY = ("two calls", "in between")
 
 
 def diagnose_operations(target: Target, verdicts: Sequence[Verdict] = (),
@@ -44,23 +49,50 @@ def diagnose_operations(target: Target, verdicts: Sequence[Verdict] = (),
 
 def _explained(asked: Asked, operation: str, verdicts: Sequence[Verdict]) -> list[Explained]:
     """What was found in the finest type in which anything differs; empty where nothing does."""
-    offer = offer_of(asked.target)
-    for dtype in dtypes_of(asked.target):
-        try:
-            seen = asked.evidence([
-                *staged_cases(operation, offer, dtype),
-                *drawn_cases(operation, offer, dtype, DRAWN, 0),
-                *failed_cases(verdicts, operation, dtype)])
-        except OutOfTime:
-            return [Explained(operation, stopped_at=f"{operation} took too long to be asked")]
-        found = explain(family_of(operation), seen, asked.clock, ask=asked.evidence,
-                        more=lambda turn, dtype=dtype: drawn_cases(  # type: ignore[misc]
-                            operation, offer, dtype, DRAWN, 1 + turn))
-        if found.choices or found.stopped_at is not None:
-            return [found]
+    seen: list[Evidence] = []
+    found = Explained(operation)
+    try:
+        for dtype in dtypes_of(asked.target):
+            seen = asked.evidence(_first_cases(asked.target, operation, dtype, verdicts))
+            found = _in_dtype(asked, operation, dtype, seen)
+            if found.choices or found.stopped_at is not None:
+                break
+        if not found.choices and seen:
+            found.findings += strays_of(asked, _telling_case(seen))
+    except OutOfTime:
+        found.stopped_at = found.stopped_at or f"{operation} took too long to be asked"
     if asked.gone or trouble_of(asked.target) is not None:
-        return [Explained(operation, stopped_at=f"{operation} could not be asked any more")]
-    return []
+        found.stopped_at = found.stopped_at or f"{operation} could not be asked any more"
+    return [found]
+
+
+def _in_dtype(asked: Asked, operation: str, dtype: str, seen: list[Evidence]) -> Explained:
+    """What was found in one type. Raises OutOfTime before the search begins."""
+    state = state_of(asked, _telling_case(seen)) if seen else []
+    if any(words in line for words in UNSTEADY for line in state):
+        return Explained(operation, findings=state, stopped_at=(
+            f"{operation}: its results are not those of its arguments alone"))
+    offer = offer_of(asked.target)
+    found = explain(family_of(operation), seen, asked.clock, ask=asked.evidence,
+                    more=lambda turn: drawn_cases(operation, offer, dtype, DRAWN, 1 + turn))
+    found.findings = state + found.findings
+    return found
+
+
+def _first_cases(target: Target, operation: str, dtype: str,
+                 verdicts: Sequence[Verdict]) -> list[Staged]:
+    """What is asked before the search, what isolates most first."""
+    offer = offer_of(target)
+    return [*staged_cases(operation, offer, dtype),
+            *drawn_cases(operation, offer, dtype, DRAWN, 0),
+            *failed_cases(verdicts, operation, dtype)]
+
+
+def _telling_case(seen: Sequence[Evidence]) -> Case:
+    """A case without any zeros, for the probes: the first in which all terms act."""
+    full = [each.case for each in seen if all(
+        array is None or array.any() for array in each.case.arrays.values())]
+    return (full or [seen[0].case])[0]
 
 
 def combined(found: Sequence[Explained], offered: int, raised: Sequence[str],

@@ -1,8 +1,8 @@
 """The shortest sets of known deviations that reproduce every result.
 
 A set that fails on a case can only be mended by a deviation that acts in that case: so the search
-takes the first case that a set fails on, and goes on with each deviation that acts there. It is
-complete up to its depth.
+takes the first case that a set fails on, and goes on with each deviation that acts there. Pairs that fail
+on an earlier case than shorter sets do are given up; else it is complete up to its depth.
 """
 
 import time
@@ -45,7 +45,7 @@ class Search:
     """Explanations of the results of one operation.
 
     evidence  cases with their results, what isolates most first
-    reached   the furthest case that any set of deviations came to, by its place
+    reached   the furthest case that any set of the last search came to, by its place
     """
 
     evaluate: Evaluate
@@ -69,8 +69,9 @@ class Search:
         Raises OutOfTime.
         """
         level: list[Explanation] = [()]
+        self.reached = 0
         for depth in range(most + 1):
-            found, failing = [], []
+            found, failing, before = [], [], self.reached
             for twists in level:
                 at = self.first_failing(twists)
                 if at is None:
@@ -80,7 +81,9 @@ class Search:
                     failing.append((twists, at))
             if found or depth == most:
                 return found
-            level = list(self._longer(failing))
+            # Two that come less far than fewer did would be mended by a third only by accident.
+            kept = [each for each in failing if depth < 2 or each[1] >= before]
+            level = list(self._longer(kept))
         return []
 
     def _longer(self, failing: list[tuple[Explanation, int]]) -> Iterator[Explanation]:

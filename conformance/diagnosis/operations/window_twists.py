@@ -7,8 +7,13 @@ from .twist import Twist
 
 
 def window_twists() -> list[Twist]:
-    """Every known deviation of them."""
-    return [*_window(), *_padding(), *_tables(), *_whose()]
+    """Every known deviation of where a window lies and what stands outside the image."""
+    return [*_window(), *_padding()]
+
+
+def table_twists() -> list[Twist]:
+    """Every known deviation of how the tables are read."""
+    return [*_tables(), *_whose()]
 
 
 def _window() -> Iterator[Twist]:
@@ -33,16 +38,15 @@ def _window() -> Iterator[Twist]:
               "although before was asked", both(even, asked_for(even_window="before")), "before",
               even_window="after")
     yield say("even-window-before", "WIN-2", "an even window has its extra slot before the "
-              "pixel, although after was asked", both(even, asked_for(even_window="after")), "after",
-              even_window="before")
+              "pixel, although after was asked", both(even, asked_for(even_window="after")),
+              "after", even_window="before")
     yield say("strided-queries", "WIN-3", "only every second pixel has an output",
-              lambda case: case.operation != "relative_logits", stride=2)
+              stride=2)
 
 
 def _narrowed(change: int) -> Acts:
     """Cases in which a window of so many slots more has any."""
-    return lambda case: case.operation != "relative_logits" \
-        and getattr(case.options, "extent", 1) + change > 0
+    return lambda case: getattr(case.options, "extent", 1) + change > 0
 
 
 def _padding() -> Iterator[Twist]:
