@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from sasakit import reference
 from sasakit.conformance.case import call
@@ -11,12 +12,15 @@ from sasakit.conformance.diagnosis.instance import same
 from sasakit.conformance.diagnosis.operations.cases import drawn_cases, staged_cases
 from sasakit.conformance.diagnosis.operations.diagnose import diagnose_operations
 from sasakit.conformance.diagnosis.operations.families import OPERATIONS, family_of
+from sasakit.conformance.diagnosis.operations.recorded import diagnose_results
 from sasakit.conformance.doors.python_door import PythonTarget
 from sasakit.conformance.mutant_list import MUTANTS
 from sasakit.conformance.mutants import Mutant, mutated_reference
 from sasakit.conformance.offer import Offer, read_offer
 from sasakit.conformance.runner import Failure, Verdict
 from sasakit.conformance.target import BackendTarget
+from sasakit.conformance.vector_files import read_manifest, read_vector
+from sasakit.conformance.vectors import check_vectors, export_vectors
 
 # What a wrong formula meets on its way to a verdict is no error of the test.
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -103,9 +107,9 @@ def test_what_is_in_no_list_is_unknown_and_says_where(deviation, operation, text
     assert any("where" in line and "is due" in line for line in diagnosis.findings)
 
 
-def offered(function, **options):
+def offered(function, dtypes=("float64",), **options):
     """Someone's local attention that takes a few options alone, as a target."""
-    document = {"operations": ["local_attention"], "dtypes": ["float64"], "options": {
+    document = {"operations": ["local_attention"], "dtypes": list(dtypes), "options": {
         "extent": [3, 5], "padding": ["zero"], "relative": ["shared"], "position": ["relative"],
         "content": [True], "first_half": ["row"], "scale": [1.0], **options}}
     holder = type("Holder", (), {"local_attention": staticmethod(function)})()
@@ -139,6 +143,27 @@ def test_three_deviations_at_once_are_named():
     assert {(each.name, each.clause) for each in diagnosis.deviations} == {
         ("padding-excluded", "PAD-1"), ("scaled-content", "ATT-3"),
         ("offset-descending", "REL-3")}
+
+
+def test_single_precision_is_judged_by_its_own_budget():
+    target = offered(lambda *arrays, options: someones(*arrays, options=options).astype("float32"),
+                     dtypes=["float32"])
+    assert names_of(diagnose_operations(target, seconds=120)) == {
+        "padding-excluded", "scaled-content", "offset-descending"}
+
+
+def test_results_for_golden_vectors_are_diagnosed(tmp_path):
+    backend, results = mutated_reference(mutant("MIX-1", "mixture-unnormalized")), tmp_path / "mine"
+    export_vectors(tmp_path / "golden", clauses=["MIX"], profile="brief", dtypes=["float32"])
+    results.mkdir()
+    for entry in read_manifest(tmp_path / "golden")["cases"]:
+        case = read_vector(tmp_path / "golden", entry).case
+        arrays = {name: array.astype("float32") for name, array in case.arrays.items()}
+        save_file({"result": call(backend, case, arrays)}, results / entry["file"])
+    verdicts = check_vectors(tmp_path / "golden", results)
+    diagnosis = diagnose_results(tmp_path / "golden", results, verdicts)
+    assert [(each.name, each.clause) for each in diagnosis.deviations] == [
+        ("mixture-unnormalized", "MIX-1")]
 
 
 def test_what_cannot_be_told_apart_is_said():

@@ -12,15 +12,15 @@ from ..choices import conversion
 from .agreement import Evidence
 from .asking import Asked, dtypes_of, failed_cases, failed_operations, operations_of
 from .cases import Staged, drawn_cases, staged_cases
-from .explain import Explained, explain, names_of
+from .explain import DRAWN, Explained, explain, names_of
 from .families import OPERATIONS, family_of
 from .probes import state_of, strays_of
 from .search import Clock, OutOfTime
 
 # Seconds that one target may take.
 SECONDS = 20.0
-# Random cases that are asked before the search, and after it in each turn.
-DRAWN = 8
+# Explanations of one operation that are told where none is certain.
+MOST_WORDS = 6
 # What is said of results that no search can explain.
 UNSTEADY = ("two calls", "in between")
 
@@ -74,7 +74,7 @@ def _in_dtype(asked: Asked, operation: str, dtype: str, seen: list[Evidence]) ->
             f"{operation}: its results are not those of its arguments alone"))
     offer = offer_of(asked.target)
     found = explain(family_of(operation), seen, asked.clock, ask=asked.evidence,
-                    more=lambda turn: drawn_cases(operation, offer, dtype, DRAWN, 1 + turn))
+                    more=lambda turn, count: drawn_cases(operation, offer, dtype, count, 1 + turn))
     found.findings = state + found.findings
     return found
 
@@ -101,22 +101,36 @@ def combined(found: Sequence[Explained], offered: int, raised: Sequence[str],
 
     Where some operation is explained by nothing, what explains the others stands among findings.
     """
-    unknown = [each for each in found if each.stopped_at is not None]
     chosen = _chosen([each for each in found if each.choices])
+    open_ones = [each.operation for each in found
+                 if not each.final and len(chosen.get(each.operation, ())) > 1]
+    unknown = [str(each.stopped_at) for each in found if each.stopped_at is not None]
+    unknown += [f"{operation}: several explanations fit all its cases" for operation in open_ones]
     findings = [*raised, *(line for each in found for line in each.findings)]
-    failing = [failure.case for verdict in verdicts for failure in verdict.failures]
     if unknown or not chosen:
-        findings += [f"{operation} alone is explained by {in_words(deviations)}"
-                     for operation, (deviations, *_) in chosen.items()]
-        stopped = "; ".join(str(each.stopped_at) for each in unknown) or _values_agree(verdicts)
-        if failing:
-            findings.append(f"smallest failing case: {min(failing, key=len)}")
-        return Diagnosis("unknown", stopped_at=stopped, findings=findings)
+        return _unexplained(unknown, chosen, findings, verdicts)
     joined = _joined({operation: choices[0] for operation, choices in chosen.items()}, offered)
-    others = [f"in {operation}: {in_words(other)}" if offered > 1 else in_words(other)
-              for operation, (_, *rest) in chosen.items() for other in rest]
     return Diagnosis("deviations", deviations=joined, convertible=conversion(joined),
-                     ambiguous=others, findings=findings)
+                     ambiguous=_others(chosen, offered), findings=findings)
+
+
+def _unexplained(unknown: Sequence[str], chosen: Mapping[str, list[list[Deviation]]],
+                 findings: list[str], verdicts: Sequence[Verdict]) -> Diagnosis:
+    """The diagnosis where something is left that no choice, or more than one, explains."""
+    failing = [failure.case for verdict in verdicts for failure in verdict.failures]
+    for operation, choices in chosen.items():
+        words = [in_words(choice) for choice in choices]
+        findings += [f"{operation} alone is explained by {' -- or by '.join(words[:MOST_WORDS])}"]
+    if failing:
+        findings.append(f"smallest failing case: {min(failing, key=len)}")
+    return Diagnosis("unknown", stopped_at="; ".join(unknown) or _values_agree(verdicts),
+                     findings=findings)
+
+
+def _others(chosen: Mapping[str, list[list[Deviation]]], offered: int) -> list[str]:
+    """The choices after the first, in words."""
+    return [f"in {operation}: {in_words(other)}" if offered > 1 else in_words(other)
+            for operation, (_, *rest) in chosen.items() for other in rest]
 
 
 def in_words(deviations: Sequence[Deviation]) -> str:

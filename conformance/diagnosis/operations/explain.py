@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 
@@ -22,7 +23,10 @@ from .search import Clock, Explanation, OutOfTime, Search, predicted
 # Turns in which fresh cases may refute what was found.
 ROUNDS = 4
 
-More = Callable[[int], Sequence[Staged]]
+# Random cases that are asked in each turn, and those among which telling ones are looked for.
+DRAWN, LOOKED_THROUGH = 8, 40
+
+More = Callable[[int, int], Sequence[Staged]]
 Ask = Callable[[Sequence[Staged]], list[Evidence]]
 
 
@@ -32,12 +36,15 @@ class Explained:
 
     choices     the shortest explanations, which no case tells apart; empty where it agrees or
                 nothing explains it
+    final       whether further cases could not tell the choices apart either; no, where there were
+                none to ask
     stopped_at  where nothing matches, in words; None where it agrees or is explained
     findings    where its first wrong results are
     """
 
     operation: str
     choices: list[list[Deviation]] = field(default_factory=list)
+    final: bool = True
     stopped_at: str | None = None
     findings: list[str] = field(default_factory=list)
 
@@ -46,8 +53,8 @@ def explain(family: Family, seen: list[Evidence], clock: Clock, *, ask: Ask | No
             more: More | None = None) -> Explained:
     """The shortest explanations of all that was seen.
 
-    ask, more  further cases by the number of the turn, and their results; None where there are no
-               others, as with recorded results: then nothing is confirmed by what is fresh
+    ask, more  results of further cases, and these by the number of the turn and their count; None
+               where there are no others, as with recorded results
     """
     search = Search(family.evaluate, family.twists, list(seen), clock)
     try:
@@ -56,13 +63,13 @@ def explain(family: Family, seen: list[Evidence], clock: Clock, *, ask: Ask | No
             if not found:
                 break
             if ask is None or more is None:
-                return _told(family.operation, found)
-            fresh = ask(more(turn))
-            fresh += ask(_telling(family, found, more(turn + ROUNDS)))
+                return _told(family.operation, found, final=False)
+            fresh = ask(more(turn, DRAWN))
+            fresh += ask(_telling(family, found, more(turn + ROUNDS, LOOKED_THROUGH)))
             search.evidence += fresh
             held = [twists for twists in found if search.first_failing(twists) is None]
             if held:
-                return _told(family.operation, held)
+                return _told(family.operation, held, final=True)
         return _unknown(family.operation, search)
     except OutOfTime:
         unknown = _unknown(family.operation, search)
@@ -74,7 +81,8 @@ def _telling(family: Family, found: Sequence[Explanation], cases: Sequence[Stage
     """Those cases in which the explanations found differ."""
     if len(found) < 2:
         return []
-    return [(stage, case) for stage, case in cases if _differ(family, found, case)]
+    telling = ((stage, case) for stage, case in cases if _differ(family, found, case))
+    return list(islice(telling, DRAWN))
 
 
 def _differ(family: Family, found: Sequence[Explanation], case: Case) -> bool:
@@ -84,14 +92,14 @@ def _differ(family: Family, found: Sequence[Explanation], case: Case) -> bool:
         value is not None and first is not None and not same(value, first)) for value in values)
 
 
-def _told(operation: str, found: Sequence[Explanation]) -> Explained:
+def _told(operation: str, found: Sequence[Explanation], *, final: bool) -> Explained:
     """What was found; of explanations by the same names, which no case tells apart, the first."""
     named: dict[tuple[tuple[str, str], ...], list[Deviation]] = {}
     for twists in found:
         if twists:
             deviations = [twist.deviation for twist in twists]
             named.setdefault(names_of(deviations), deviations)
-    return Explained(operation, list(named.values()))
+    return Explained(operation, list(named.values()), final)
 
 
 def names_of(deviations: Sequence[Deviation]) -> tuple[tuple[str, str], ...]:

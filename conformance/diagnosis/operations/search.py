@@ -1,8 +1,8 @@
 """The shortest sets of known deviations that reproduce every result.
 
 A set that fails on a case can only be mended by a deviation that acts in that case: so the search
-takes the first case that a set fails on, and goes on with each deviation that acts there. Pairs that fail
-on an earlier case than shorter sets do are given up; else it is complete up to its depth.
+takes the first case that a set fails on, and goes on with each deviation that acts there. Pairs
+that fail on an earlier case than shorter sets do are given up; else it is complete to its depth.
 """
 
 import time
