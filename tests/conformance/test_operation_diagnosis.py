@@ -53,7 +53,7 @@ def test_without_deviations_every_operation_is_the_reference(operation):
         assert same(family.evaluate(case, ()), call(reference, case, case.arrays))
 
 
-@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("operation", [*OPERATIONS, "network"])
 def test_every_deviation_is_one_that_its_clause_rules_out(operation):
     wrong = {(each.deviation.name, each.deviation.clause) for each in family_of(operation).twists
              if each.deviation.name not in all_clauses()[each.deviation.clause].rejects}
@@ -83,6 +83,8 @@ def test_every_deviation_changes_some_case_and_only_where_it_acts(operation):
     ("STEM-1", "stem-pool-padded-low", "stem"),
     ("STEM-5", "stem-kernel-flipped", "stem"),
     ("NET-11", "pool-counts-padding", "average_pool"),
+    ("NET-2", "relu-before-sum", "network"),
+    ("NET-3", "pool-before-attention", "network"),
 ])
 def test_a_mistake_is_named(clause, deviation, operation):
     diagnosis = diagnosed(mutated_reference(mutant(clause, deviation)), operation)

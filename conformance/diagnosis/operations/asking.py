@@ -11,10 +11,12 @@ from ...draw import replayed
 from ...estimate import Array
 from ...isolation.failure import TargetFailure
 from ...offer import offer_of, trouble_of
+from ...property import trace_of
 from ...runner import Verdict, parse_id
 from ...target import Target
 from .agreement import Evidence
 from .cases import Staged
+from .network import layer_evidence
 from .search import Clock
 
 # Chapters whose failures are wrong values; the others ask for more than values.
@@ -47,14 +49,29 @@ class Asked:
                 case, self.target.native(case) if native is None else native)
             array = self.target.read(result)
         except Exception as error:  # Anyone's code may raise anything.
-            first = (str(error).strip().splitlines() or [""])[0]
-            kind = "" if isinstance(error, TargetFailure) else f"{type(error).__name__}: "
-            told = f"{case.operation} raises {kind}{first}"
-            if told not in self.raised:
-                self.raised.append(told)
-            self.gone = isinstance(error, TargetFailure) and error.lost
+            self._raised(case, error)
             return None
         return array if np.issubdtype(array.dtype, np.floating) else None
+
+    def _raised(self, case: Case, error: Exception) -> None:
+        first = (str(error).strip().splitlines() or [""])[0]
+        kind = "" if isinstance(error, TargetFailure) else f"{type(error).__name__}: "
+        told = f"{case.operation} raises {kind}{first}"
+        if told not in self.raised:
+            self.raised.append(told)
+        self.gone = isinstance(error, TargetFailure) and error.lost
+
+    def layers(self, cases: Sequence[Staged]) -> list[Evidence]:
+        """Evidence of the layers of those networks whose layers have their names."""
+        found = []
+        for _, case in cases:
+            self.clock.check()
+            try:
+                trace = trace_of(case, self.target)
+                found += layer_evidence(case, trace, self.target.profile(case.dtype))
+            except Exception as error:  # Anyone's code may raise anything, or name no layers.
+                self._raised(case, error)
+        return found
 
     def evidence(self, cases: Sequence[Staged]) -> list[Evidence]:
         """Evidence of those cases that have a result."""

@@ -17,6 +17,7 @@ from ...builders import (
     attention_cases,
     layer_cases,
     mixture_cases,
+    network_cases,
     pool_cases,
     values,
 )
@@ -101,6 +102,11 @@ def _drawn(operation: str, offer: Offer, draw: Draw, dtype: str) -> Case:
         case "stem":
             kinds = offer.options.get("kind", choices.STEM_KINDS)
             return drawn_stem(draw.numbers(), kinds, dtype)
+        case "network":
+            # Heads and their depth differ from case to case, so that factors show.
+            return network_cases(draw, dtype, width=(8, 12), stem_heads=(1, 2, 4),
+                                 stem=offer.options.get("kind", choices.STEM_KINDS),
+                                 stages=((1, 2), (2,), ()), padding=("zero", "exclude"))
     return pool_cases(draw, dtype)
 
 

@@ -16,9 +16,13 @@ from .explain import DRAWN, Explained, explain, names_of
 from .families import OPERATIONS, family_of
 from .probes import state_of, strays_of
 from .search import Clock, OutOfTime
+from .window_twists import OPPOSITE, UNREAD
 
 # Seconds that one target may take.
 SECONDS = 20.0
+# Networks that are asked before the search, and after it in each turn; each has many layers.
+NETWORKS = 4
+LAYERS = ("stem", "reduce", "spatial", "expand", "logits")
 # Explanations of one operation that are told where none is certain.
 MOST_WORDS = 6
 # What is said of results that no search can explain.
@@ -31,7 +35,7 @@ def diagnose_operations(target: Target, verdicts: Sequence[Verdict] = (),
 
     verdicts  those of the target, whose smallest failing cases must be explained too
     """
-    offered = operations_of(target, OPERATIONS)
+    offered = operations_of(target, (*OPERATIONS, "network"))
     failed = failed_operations(verdicts)
     if verdicts:
         offered = [operation for operation in offered if operation in failed]
@@ -43,7 +47,8 @@ def diagnose_operations(target: Target, verdicts: Sequence[Verdict] = (),
         if operation == "attention_layer" and any(
                 each.stopped_at and each.operation == "local_attention" for each in found):
             continue  # The layer holds local attention, so that nothing would explain it either.
-        found += _explained(asked, operation, verdicts)
+        found += [_network(asked)] if operation == "network" \
+            else _explained(asked, operation, verdicts)
     return combined(found, len(offered), asked.raised, verdicts)
 
 
@@ -64,6 +69,28 @@ def _explained(asked: Asked, operation: str, verdicts: Sequence[Verdict]) -> lis
     if asked.gone or trouble_of(asked.target) is not None:
         found.stopped_at = found.stopped_at or f"{operation} could not be asked any more"
     return [found]
+
+
+def _network(asked: Asked) -> Explained:
+    """What was found of a network's layers, each judged from the target's own inputs to it."""
+    offer = offer_of(asked.target)
+    found = Explained("network")
+    if "float64" not in asked.target.dtypes:
+        found.stopped_at = "network: layers are only told apart in float64"
+        return found
+    seen: list[Evidence] = []
+    try:
+        seen = asked.layers(drawn_cases("network", offer, "float64", NETWORKS, 0))
+        if seen:
+            seen.sort(key=lambda each: LAYERS.index(each.case.operation))
+            found = explain(family_of("network"), seen, asked.clock, ask=asked.layers,
+                            more=lambda turn, count: drawn_cases("network", offer, "float64",
+                                                                 NETWORKS, 1 + turn))
+    except OutOfTime:
+        found.stopped_at = "network took too long to be asked"
+    if not seen:
+        found.stopped_at = "network: its layers could not be asked"
+    return found
 
 
 def _in_dtype(asked: Asked, operation: str, dtype: str, seen: list[Evidence]) -> Explained:
@@ -110,8 +137,15 @@ def combined(found: Sequence[Explained], offered: int, raised: Sequence[str],
     if unknown or not chosen:
         return _unexplained(unknown, chosen, findings, verdicts)
     joined = _joined({operation: choices[0] for operation, choices in chosen.items()}, offered)
-    return Diagnosis("deviations", deviations=joined, convertible=conversion(joined),
+    return Diagnosis("deviations", deviations=joined, convertible=_convertible(joined),
                      ambiguous=_others(chosen, offered), findings=findings)
+
+
+def _convertible(deviations: list[Deviation]) -> str | None:
+    """The change of the weights that undoes all deviations, or None."""
+    if any(each.sentence.startswith((OPPOSITE, *UNREAD)) for each in deviations):
+        return None
+    return conversion(deviations)
 
 
 def _unexplained(unknown: Sequence[str], chosen: Mapping[str, list[list[Deviation]]],

@@ -18,6 +18,7 @@ from ..instance import same
 from .agreement import Evidence
 from .cases import Staged
 from .families import Family
+from .network import LayerCase
 from .search import Clock, Explanation, OutOfTime, Search, predicted
 
 # Turns in which fresh cases may refute what was found.
@@ -118,6 +119,8 @@ def _unknown(operation: str, search: Search) -> Explained:
 
 def counterexample(wrong: Evidence) -> str:
     """The first case that differs from the reference, and where it does, in words."""
+    if isinstance(wrong.case, LayerCase):
+        return f"the first layer that differs is {wrong.stage}"
     told = f"{wrong.case!r} of the stage {wrong.stage}"
     actual, value = wrong.actual, wrong.want.value
     if actual.shape != value.shape:

@@ -11,6 +11,8 @@ from .attention import attention_variant
 from .attention_reading import asked_reading
 from .attention_twists import attention_twists
 from .mixture import MixtureReading, mixture_twists, mixture_variant
+from .network import LayerCase, layer_variant
+from .network_twists import network_twists
 from .pool import PoolReading, pool_variant
 from .search import Evaluate
 from .stem import StemReading, stem_variant
@@ -31,7 +33,7 @@ class Family:
 
 
 def family_of(operation: str) -> Family:
-    """The family of one of OPERATIONS."""
+    """The family of one of OPERATIONS, or of "network", whose cases are layers."""
     match operation:
         case "value_mixture":
             return Family(operation, list(mixture_twists()), _mixture)
@@ -39,6 +41,8 @@ def family_of(operation: str) -> Family:
             return Family(operation, list(stem_twists()), _stem)
         case "average_pool":
             return Family(operation, list(pool_twists()), _pool)
+        case "network":
+            return Family(operation, network_twists(), _network)
     return Family(operation, attention_twists(operation), _attention)
 
 
@@ -60,6 +64,11 @@ def _stem(case: Case, twists: Sequence[Twist]) -> Array:
              for name in list(changes) if name.startswith("mixture.")}
     reading = StemReading(**changes)
     return stem_variant(case, replace(reading, mixture=replace(reading.mixture, **inner)))
+
+
+def _network(case: Case, twists: Sequence[Twist]) -> Array:
+    """One layer of a network, of which the stem is a case of its own operation."""
+    return layer_variant(case, twists) if isinstance(case, LayerCase) else _stem(case, twists)
 
 
 def _pool(case: Case, twists: Sequence[Twist]) -> Array:

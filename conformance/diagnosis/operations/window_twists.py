@@ -5,6 +5,10 @@ from collections.abc import Iterator
 from .acting import Acts, asked_for, both, extent_is, known, relative_acts, say
 from .twist import Twist
 
+# Deviations whose namesakes a change of the weights undoes, as it does not undo these.
+OPPOSITE = "a slot reads the entries of the slot opposite in its window"
+UNREAD = ("entry 0 of the tables is never read; entry 1 stands in",
+          "the tables' last entry is never read; the one before stands in")
 
 def window_twists() -> list[Twist]:
     """Every known deviation of where a window lies and what stands outside the image."""
@@ -96,11 +100,8 @@ def _tables() -> Iterator[Twist]:
               "column table by the row offset", relative_acts, transposed="offsets")
     yield say("offset-transposed", "REL-3", "a slot reads the entries of the slot whose row and "
               "column are exchanged", relative_acts, transposed="slots")
-    yield say("offset-descending", "REL-3", "a slot reads the entries of the slot opposite in its "
-              "window", relative_acts, entries="reversed")
-    for rule, words in (("not_first", "entry 0 of the tables is never read; entry 1 stands in"),
-                        ("not_last", "the tables' last entry is never read; the one before "
-                                     "stands in")):
+    yield say("offset-descending", "REL-3", OPPOSITE, relative_acts, entries="reversed")
+    for rule, words in zip(("not_first", "not_last"), UNREAD, strict=True):
         yield say("unused-table-rows", "REL-3", words, relative_acts, entries=rule)
     shift = both(relative_acts, asked_for(padding="shift"))
     yield say("slot-indexed-tables", "REL-6", "a shifted window reads its tables by the slot, not "
