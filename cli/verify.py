@@ -52,6 +52,9 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], clauses: str | None,
     A class of torch modules needs no adapter: its parameters are found by their shapes and by what
     they do, and what it computes is named, the clause that each difference violates with it.
 
+    Of a target that deviates it is said what its operations compute instead, where known
+    deviations, up to three at once, reproduce every result; otherwise that it is unknown.
+
     Each clause is tried on small random cases in every dtype that the target takes. Results are
     compared element by element with the reference's, within a budget that is derived from the
     case's own rounding errors. rho is the worst distance in units of that budget: sound code stays

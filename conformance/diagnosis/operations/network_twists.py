@@ -64,8 +64,8 @@ def _layers() -> Iterator[Twist]:
                  "an average is due", pools, "pool", "strided")
     yield _layer("pool-maximum", "NET-3", "a maximum follows the attention, where an average is "
                  "due", pools, "pool", "maximum")
-    yield _layer("pool-counts-padding", "NET-11", "the average after the attention divides the last "
-                 "row or column of an odd size by 4", pools, "pool", "counts")
+    yield _layer("pool-counts-padding", "NET-11", "the average after the attention divides the "
+                 "last row or column of an odd size by 4", pools, "pool", "counts")
     yield _layer("shortcut-pooled", "NET-10", "the shortcut averages 2 x 2 pixels",
                  _strided("expand"), "shortcut", "pooled")
     yield _layer("shortcut-odd-pixels", "NET-10", "the shortcut takes every second pixel from the "
