@@ -10,7 +10,7 @@ from ...runner import Verdict
 from ...target import Target
 from ..choices import conversion
 from .agreement import Evidence
-from .asking import Asked, dtypes_of, failed_cases, failed_operations, operations_of
+from .asking import OF_VALUES, Asked, dtypes_of, failed_cases, failed_operations, operations_of
 from .cases import Staged, drawn_cases, staged_cases
 from .explain import DRAWN, Explained, explain, names_of
 from .families import OPERATIONS, family_of
@@ -138,7 +138,15 @@ def combined(found: Sequence[Explained], offered: int, raised: Sequence[str],
         return _unexplained(unknown, chosen, findings, verdicts)
     joined = _joined({operation: choices[0] for operation, choices in chosen.items()}, offered)
     return Diagnosis("deviations", deviations=joined, convertible=_convertible(joined),
-                     ambiguous=_others(chosen, offered), findings=findings)
+                     ambiguous=_others(chosen, offered), findings=findings + _left(verdicts))
+
+
+def _left(verdicts: Sequence[Verdict]) -> list[str]:
+    """Clauses that failed and may do so for reasons of their own, in words."""
+    left = [verdict.clause for verdict in verdicts if verdict.failures
+            and verdict.clause.partition("-")[0] not in OF_VALUES]
+    return [f"whether this explains {', '.join(left)} too was not asked: they are about more than "
+            "finite values"] if left else []
 
 
 def _convertible(deviations: list[Deviation]) -> str | None:
