@@ -83,20 +83,26 @@ def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json:
       sasakit vectors check vectors --results mine --json
 
     \b
-    JSON: {"passed", "verdicts": [{"clause", "cases", "rho",
-                                   "verdict": "pass" | "fail" | "not judged",
-                                   "failures": [{"property", "case", "reason"}]}]}
+    JSON: {"passed", "diagnosis": null | as verify has it,
+           "verdicts": [{"clause", "cases", "rho",
+                         "verdict": "pass" | "fail" | "not judged",
+                         "failures": [{"property", "case", "reason"}]}]}
 
     Exit status: 0 conforms, 1 deviates, 2 could not be judged.
     """
+    from sasakit.conformance.diagnosis.operations.recorded import diagnose_results
+    from sasakit.conformance.reports.json_report import diagnosis_document
     from sasakit.conformance.reports.summary import reports_of
+    from sasakit.conformance.reports.terminal import diagnosis_text
     from sasakit.conformance.vectors import check_vectors
     verdicts = check_vectors(directory, results)
     if not verdicts:
         raise ValueError(f"`directory` must hold at least one case; got none in {directory}.")
     status = exit_status(reports_of(verdicts))
+    diagnosis = None if results is None else diagnose_results(directory, results, verdicts)
     if as_json:
-        print_json({"passed": status == 0, "verdicts": [{
+        print_json({"passed": status == 0,
+                    "diagnosis": diagnosis and diagnosis_document(diagnosis), "verdicts": [{
             "clause": verdict.clause, "cases": verdict.cases, "rho": verdict.rho,
             "verdict": word_of(verdict), "failures": [
                 {"property": failure.property, "case": failure.case, "reason": failure.reason}
@@ -104,4 +110,6 @@ def check(ctx: click.Context, /, directory: Path, results: Path | None, as_json:
     else:
         Rows([SimpleNamespace(name=verdicts[0].target)]).print(verdicts)
         click.echo(summary(verdicts))
+        if diagnosis is not None:
+            click.echo(f"\n{diagnosis_text(diagnosis)}")
     ctx.exit(status)

@@ -43,6 +43,9 @@ judged.
 A class of torch modules needs no adapter: its parameters are found by their shapes and by what
 they do, and what it computes is named, the clause that each difference violates with it.
 
+Of any other target that deviates it is said what its operations compute instead, where known
+deviations, up to three at once, reproduce every result; otherwise that it is unknown.
+
 Each clause is tried on small random cases in every dtype that the target takes. Results are
 compared element by element with the reference's, within a budget that is derived from the
 case's own rounding errors. rho is the worst distance in units of that budget: sound code stays
@@ -133,6 +136,7 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
     from sasakit.conformance.diagnosis.module_report import Question, split_modules
+    from sasakit.conformance.diagnosis.operations.report import add_diagnoses
     from sasakit.conformance.reports.summary import reports_of
     options = read_module_options(roles, convert, foreign)
     targets = open_targets(names, **foreign)
@@ -145,6 +149,9 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
         chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
         reports = reports_of(_judge(asked, quiet, case, clauses=chosen, profile=profile,
                                     seed=seed, gradients=gradients, ladder=not everything))
+        if case is None:
+            add_diagnoses(reports, asked)
+        _tell_diagnoses(reports, quiet)
         examined = examine_modules(modules, Question(chosen, profile, seed, case, options.said),
                                    quiet=quiet)
         reports += [each.report for each in examined]
@@ -155,6 +162,13 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
         return reports
     finally:
         close_targets(targets)
+
+
+def _tell_diagnoses(reports: "list[Report]", quiet: bool) -> None:
+    from sasakit.conformance.reports.terminal import diagnosis_text
+    for report in reports:
+        if report.diagnosis is not None and not quiet:
+            click.echo(f"\n{report.target}: {diagnosis_text(report.diagnosis)}")
 
 
 def _judge(targets: "list[Target]", quiet: bool, case: str | None,

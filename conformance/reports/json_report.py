@@ -29,7 +29,7 @@ def report_document(reports: Sequence[Report], *, profile: str, seed: int) -> di
         "targets": [{
             "target": report.target, "outcome": report.outcome, "reason": report.reason,
             "seconds": _plain(report.seconds), "failed_first": _failed_first(report),
-            "diagnosis": report.diagnosis and _diagnosis(report.diagnosis),
+            "diagnosis": report.diagnosis and diagnosis_document(report.diagnosis),
         } for report in reports],
         "verdicts": [_verdict(verdict) for report in reports for verdict in report.verdicts],
     }
@@ -63,7 +63,8 @@ def _failed_first(report: Report) -> dict[str, str] | None:
     return None if first is None else {"rung": first[0], "clause": first[1]}
 
 
-def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+def diagnosis_document(diagnosis: Diagnosis) -> dict[str, Any]:
+    """One diagnosis, of plain JSON types."""
     return {"found": diagnosis.found, "options": _plain(diagnosis.options),
             "deviations": [asdict(each) for each in diagnosis.deviations],
             "mapping": [{"role": role, "parameter": name} for role, name in diagnosis.mapping],

@@ -27,6 +27,11 @@ def terminal_report(reports: Sequence[Report]) -> str:
     return "\n\n\n".join("\n".join(_one(report)) for report in reports)
 
 
+def diagnosis_text(diagnosis: Diagnosis) -> str:
+    """What is said of a diagnosis, without a newline at its end."""
+    return "\n".join(_diagnosis(diagnosis)[1:])
+
+
 def _one(report: Report) -> list[str]:
     taken = f" ({report.seconds:.1f} s)" if report.seconds else ""
     lines = _wrap(f"{report.target}: {headline(report)}{taken}")
