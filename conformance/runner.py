@@ -83,6 +83,7 @@ def judged_clauses(*, gradients: bool = False) -> list[str]:
 
 def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None = None,
                      profile: str = "quick", seed: int = 0, gradients: bool = False,
+                     shrink: bool = True,
                      report: Callable[[Verdict], None] = lambda verdict: None) -> list[Verdict]:
     """One verdict for each target and clause, each given to `report` as soon as it is known.
 
@@ -90,6 +91,7 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     profile    brief, quick or full: cases per property and dtype, see EXAMPLES
     seed       the same seed gives the same cases
     gradients  whether to add all clauses of gradients, GRAD
+    shrink     whether to look for a smaller counterexample to what fails
     Raises ValueError for a clause or profile that is unknown, and for a target that is asked for
     gradients and offers none.
     """
@@ -102,13 +104,14 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     verdicts = []
     for target in targets:
         for clause in chosen:
-            verdict = _judge_clause(clause, target, EXAMPLES[profile], seed)
+            verdict = _judge_clause(clause, target, EXAMPLES[profile], seed, shrink)
             report(verdict)
             verdicts.append(verdict)
     return verdicts
 
 
-def _judge_clause(clause: str, target: Target, examples: int, seed: int) -> Verdict:
+def _judge_clause(clause: str, target: Target, examples: int, seed: int,
+                  shrink: bool) -> Verdict:
     verdict = Verdict(target.name, clause, reason=trouble_of(target))
     if verdict.reason is not None:
         return verdict
@@ -117,7 +120,8 @@ def _judge_clause(clause: str, target: Target, examples: int, seed: int) -> Verd
         for dtype in target.dtypes:
             if trouble_of(target) is None and (prop.dtypes is None or dtype in prop.dtypes) \
                     and offer.covers(prop, dtype):
-                offered |= run_property(prop, target, dtype, verdict, examples * prop.weight, seed)
+                offered |= run_property(prop, target, dtype, verdict, examples * prop.weight, seed,
+                                        shrink)
     if not offered:
         verdict.reason = NOT_OFFERED
     return verdict
@@ -141,7 +145,7 @@ def chosen_clauses(clauses: Sequence[str] | None = None, *, gradients: bool = Fa
 
 
 def run_property(prop: Property, target: Target, dtype: str, verdict: Verdict,
-                 examples: int, seed: int) -> bool:
+                 examples: int, seed: int, shrink: bool = True) -> bool:
     """Judge one property in one dtype, adding to the verdict; whether any case was offered."""
     one = _Search(prop, target, verdict)
 
@@ -153,7 +157,7 @@ def run_property(prop: Property, target: Target, dtype: str, verdict: Verdict,
     configured = settings(
         max_examples=examples, deadline=None, database=None, print_blob=False,
         report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
-        phases=(Phase.generate, Phase.shrink))
+        phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,))
 
     @hypothesis_seed(seed)
     @configured

@@ -67,3 +67,10 @@ def halves_of_the_layer_are_cut_into_heads(case: Case, target: Target) -> float:
 def shifted_windows_have_true_offsets(case: Case, target: Target) -> float:
     """Tables of 2 extent - 1 entries."""
     return agrees(case, target)
+
+
+@clause("REL-6", partial(attention_cases, content=False, padding="shift", extent=(2, 3),
+                         relative=("shared", "per_head")))
+def attention_reads_true_offsets(case: Case, target: Target) -> float:
+    """The same through attention, which may read its tables in code of its own."""
+    return agrees(case, target)
