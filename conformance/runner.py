@@ -83,7 +83,6 @@ def judged_clauses(*, gradients: bool = False) -> list[str]:
 
 def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None = None,
                      profile: str = "quick", seed: int = 0, gradients: bool = False,
-                     shrink: bool = True,
                      report: Callable[[Verdict], None] = lambda verdict: None) -> list[Verdict]:
     """One verdict for each target and clause, each given to `report` as soon as it is known.
 
@@ -91,7 +90,6 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     profile    brief, quick or full: cases per property and dtype, see EXAMPLES
     seed       the same seed gives the same cases
     gradients  whether to add all clauses of gradients, GRAD
-    shrink     whether to look for a smaller counterexample to what fails
     Raises ValueError for a clause or profile that is unknown, and for a target that is asked for
     gradients and offers none.
     """
@@ -104,14 +102,13 @@ def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None
     verdicts = []
     for target in targets:
         for clause in chosen:
-            verdict = _judge_clause(clause, target, EXAMPLES[profile], seed, shrink)
+            verdict = _judge_clause(clause, target, EXAMPLES[profile], seed)
             report(verdict)
             verdicts.append(verdict)
     return verdicts
 
 
-def _judge_clause(clause: str, target: Target, examples: int, seed: int,
-                  shrink: bool) -> Verdict:
+def _judge_clause(clause: str, target: Target, examples: int, seed: int) -> Verdict:
     verdict = Verdict(target.name, clause, reason=trouble_of(target))
     if verdict.reason is not None:
         return verdict
@@ -120,8 +117,7 @@ def _judge_clause(clause: str, target: Target, examples: int, seed: int,
         for dtype in target.dtypes:
             if trouble_of(target) is None and (prop.dtypes is None or dtype in prop.dtypes) \
                     and offer.covers(prop, dtype):
-                offered |= run_property(prop, target, dtype, verdict, examples * prop.weight, seed,
-                                        shrink)
+                offered |= run_property(prop, target, dtype, verdict, examples * prop.weight, seed)
     if not offered:
         verdict.reason = NOT_OFFERED
     return verdict
@@ -146,7 +142,10 @@ def chosen_clauses(clauses: Sequence[str] | None = None, *, gradients: bool = Fa
 
 def run_property(prop: Property, target: Target, dtype: str, verdict: Verdict,
                  examples: int, seed: int, shrink: bool = True) -> bool:
-    """Judge one property in one dtype, adding to the verdict; whether any case was offered."""
+    """Judge one property in one dtype, adding to the verdict; whether any case was offered.
+
+    shrink  whether to look for a smaller counterexample to what fails
+    """
     one = _Search(prop, target, verdict)
 
     @st.composite
