@@ -24,7 +24,7 @@ class Plan:
 
 
 FULL = Plan(cases=10_000, modules=500, outside=200)
-QUICK = Plan(cases=600, modules=8, outside=26)
+QUICK = Plan(cases=600, modules=8, outside=16)
 
 
 @dataclass
