@@ -89,7 +89,7 @@ def score_sound(results: list[Any]) -> Score:
                for each in results for case, reason in each.refused]
     counts = {"implementations": len(results), "cases": sum(each.cases for each in results),
               "refused": len(refused), "worst rho": max(each.rho for each in results)}
-    told = [{"implementation": each.name, "cases": each.cases, "worst rho": each.rho}
+    told = [{"implementation": each.name, "cases": each.cases, "worst rho": round(each.rho, 3)}
             for each in results]
     return Score("sound", not refused, counts, refused + told)
 
