@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 IMAGE ?=
 
-.PHONY: demo test test-random lint clauses report-check clean
+.PHONY: demo test test-random lint clauses matrix report-check clean
 
 demo: $(READY)
 	$(BIN)/sasakit demo $(IMAGE)
@@ -29,6 +29,10 @@ report-check: $(READY)
 # The clauses that the package ships, from the text.
 clauses: $(READY)
 	$(BIN)/python -m sasakit.conformance.spec_text SPEC.md > conformance/clauses.json
+
+# Which properties and mutants each clause has.
+matrix: $(READY)
+	$(BIN)/sasakit selfcheck --matrix > docs/clause-matrix.md
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .pytest_cache .mypy_cache .ruff_cache

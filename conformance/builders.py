@@ -92,15 +92,16 @@ def interior_of(options: AttentionOptions, height: int, width: int) -> Array:
 def attention_cases(draw: Draw, dtype: str, *, operation: str = "local_attention",
                     look: str = "everywhere", zero: tuple[str, ...] = (),
                     regimes: tuple[str, ...] = REGIMES, layouts: tuple[str, ...] = ("contiguous",),
-                    **given: Any) -> Case:
+                    most: int = 5, **given: Any) -> Case:
     """Cases of local_attention or relative_logits.
 
     look   everywhere, interior (whole windows) or border (the others)
     zero   arrays that are zero throughout
+    most   rows and columns of the largest image, where no option says it
     given  options, as for `attention_options`
     """
     options = attention_options(draw, **given)
-    sizes = image_sizes(draw, options, interior=look == "interior")
+    sizes = image_sizes(draw, options, interior=look == "interior", most=most)
     if look == "border":
         sizes["height"], sizes["width"] = max(sizes["height"], 2), max(sizes["width"], 3)
     heads = draw.choice("heads", (1, 2, 3))

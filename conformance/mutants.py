@@ -1,18 +1,20 @@
-"""The reference with one mistake in it: what the suites must catch, clause by clause.
+"""An implementation with one mistake in it: what the suites must catch, clause by clause.
 
-A mutant is a line of the reference's source and what stands there instead. Each must be refused by
+A mutant is a line of a package's source and what stands there instead. Each must be refused by
 the properties of its own clause; a clause whose mutants all pass is not being judged.
 """
 
 import importlib.util
 import sys
 from dataclasses import dataclass
-from importlib import resources
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 from sasakit.reference.contract.backend import Backend
+
+REFERENCE = "sasakit.reference"
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,10 @@ class Mutant:
 
     clause     the clause that it violates
     deviation  its name in the clause's list of what it rules out, or a name of its own
-    file       the chapter's file, without .py
+    file       the package's file, without .py
     old, new   the text that stands once in that file, and what replaces it
+    package    the package that it changes, the reference or another of its interface
+    equivalent why it means what the original means and must pass; None where it must be refused
     """
 
     clause: str
@@ -30,13 +34,25 @@ class Mutant:
     file: str
     old: str
     new: str
+    package: str = REFERENCE
+    equivalent: str | None = None
+
+    @property
+    def id(self) -> str:
+        """The clause, the deviation and the file, "PAD-1 padding-wrapped (numba_cpu/frame)"."""
+        folder = self.package.rpartition(".")[2]
+        return f"{self.clause} {self.deviation} ({folder}/{self.file})"
 
 
 class _Source:
-    """Loads the reference's files under another name, one of them changed."""
+    """Loads a package's files under another name, one of them changed."""
 
     def __init__(self, package: str, mutant: Mutant) -> None:
         self.package, self.mutant = package, mutant
+        found = importlib.util.find_spec(mutant.package)
+        if found is None or found.origin is None:
+            raise ImportError(f"`package` must be installed; got {mutant.package!r}.")
+        self.folder = Path(found.origin).parent
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
         if name != self.package and not name.startswith(f"{self.package}."):
@@ -48,7 +64,7 @@ class _Source:
 
     def exec_module(self, module: ModuleType) -> None:
         file = module.__name__.removeprefix(self.package).lstrip(".") or "__init__"
-        source = resources.files("sasakit.reference").joinpath(f"{file}.py").read_text("utf-8")
+        source = (self.folder / f"{file}.py").read_text("utf-8")
         if file == self.mutant.file:
             if source.count(self.mutant.old) != 1:
                 raise ValueError(f"`old` must stand once in {file}.py; got {self.mutant.old!r}.")
@@ -59,9 +75,10 @@ class _Source:
              module.__dict__)
 
 
-def mutated_reference(mutant: Mutant) -> Backend:
-    """The reference as a backend of its own with the mutant's mistake.
+def mutated_backend(mutant: Mutant) -> Backend:
+    """The mutant's package as a backend of its own with the mutant's mistake.
 
+    Numba keeps no compiled code of it: its kernels are loaded where NUMBA_DISABLE_JIT is 1.
     Raises ValueError where the mutant's text does not stand once in its file.
     """
     package = f"_sasakit_mutant_{abs(hash(mutant)):x}"

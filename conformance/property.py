@@ -27,7 +27,8 @@ class Property:
     cases      builds a case from drawn choices and a dtype
     check      rho of one case; raises Disagreement, or NotApplicable
     dtypes     the types it is asked in; None means all that the target takes
-    weight     how many operations its cases are spread over: it is asked so many times more cases
+    weight     how many operations or arrays its cases are spread over: it is asked so many times
+               more cases
     gradients  whether it asks for gradients, which not every target offers
     """
 

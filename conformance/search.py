@@ -34,7 +34,7 @@ class Search:
     ladder   what the target has shown so far: cases of later rungs wait for `judge_waiting`, those
              that rest on a failed rung are not judged; None judges everything at once
     verdict  to which it adds
-    shrink_seconds  how long the search for a smaller counterexample may take
+    shrink_seconds  how long the search for a smaller counterexample may take; 0 for none
     offered  whether the target takes any of the cases
     """
 
@@ -64,7 +64,7 @@ class Search:
         @hypothesis_seed(seed)
         @settings(max_examples=examples, deadline=None, database=None, print_blob=False,
                   report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
-                  phases=(Phase.generate, Phase.shrink))
+                  phases=(Phase.generate, Phase.shrink)[:2 if self._shrink_seconds else 1])
         @given(drawn())
         def search(drawn: tuple[Case, Recipe]) -> None:
             self._consider(*drawn)

@@ -64,10 +64,11 @@ def test_accel_reads_the_contract_and_never_the_arithmetic():
     ("conformance", ("sasakit.accel", "sasakit.cli", "torch", "numba")),
 ])
 def test_arrows_point_one_way(package, never):
-    # The files that hold torch modules and tensors in their hands run in a process of their own.
+    # Those that hold torch modules and tensors in their hands are imported only to judge them.
+    holders = {"conformance/doors/torch_module.py", "conformance/doors/torch_tensors.py",
+               "conformance/selfcheck/factory.py", "conformance/selfcheck/outside.py"}
     assert {(path, name) for path, name in imported(package) if inside(name, *never)
-            and path not in ("conformance/doors/torch_module.py",
-                             "conformance/doors/torch_tensors.py")} == set()
+            and path not in holders} == set()
 
 
 @pytest.mark.parametrize(("module", "free_of"), [
@@ -94,6 +95,51 @@ def test_files_are_short():
             for path in (ROOT / package).rglob("*.py")
             if (count := len(path.read_text(encoding="utf-8").splitlines())) > 300}
     assert long == {}
+
+
+# The line between two results of the diagnosis in either precision, the size of queries by which
+# an expansion's own error is measured, and the step that float32 takes: derived where they stand.
+DERIVED = {"SAME", "SAME_SINGLE", "SMALL", "STEP_OF_SINGLE"}
+BUDGETS = ("judge.py", "estimate", "profiles.py")
+
+
+def small_constant(node):
+    """Whether an expression of numbers alone is closer to zero than anything one may choose."""
+    if any(not isinstance(part, ast.Constant | ast.BinOp | ast.UnaryOp | ast.operator | ast.unaryop)
+           for part in ast.walk(node)):
+        return False
+    value = eval(compile(ast.Expression(node), "", "eval"))
+    return isinstance(value, int | float) and 0 < abs(value) < 1e-3
+
+
+def small_comparisons(tree):
+    """Lines that compare with a small number, written there or named at the top of the file."""
+    named = {target.id for node in tree.body if isinstance(node, ast.Assign)
+             and small_constant(node.value) for target in node.targets
+             if isinstance(target, ast.Name)} - DERIVED
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare) and any(
+                isinstance(op, ast.Lt | ast.LtE | ast.Gt | ast.GtE) for op in node.ops):
+            parts = [part for side in (node.left, *node.comparators) for part in ast.walk(side)]
+            if any((isinstance(part, ast.expr) and small_constant(part))
+                   or (isinstance(part, ast.Name) and part.id in named) for part in parts):
+                yield node.lineno
+
+
+def test_nothing_compares_with_a_small_number_of_its_own():
+    found = {(str(path.relative_to(ROOT)), line) for folder in ("conformance", "tests")
+             for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)
+             and not (folder == "conformance" and path.name.startswith(BUDGETS))
+             for line in small_comparisons(ast.parse(path.read_text(encoding="utf-8")))}
+    assert found == set()
+
+
+@pytest.mark.parametrize(("source", "found"), [
+    ("assert abs(x - y) < 1e-6", [1]), ("TOL = 2.0 ** -20\nif x <= TOL * y: pass", [2]),
+    ("assert x < 0.5", []), ("SAME = 2.0 ** -33\nassert x <= SAME", []), ("y = 1e-6 * x", []),
+])
+def test_small_comparisons_are_found(source, found):
+    assert list(small_comparisons(ast.parse(source))) == found
 
 
 def test_nothing_compares_with_a_tolerance_of_its_own():

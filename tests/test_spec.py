@@ -11,16 +11,12 @@ from spec_examples import as_written, examples
 from sasakit.conformance import mutant_list
 from sasakit.conformance.clauses import all_clauses
 from sasakit.conformance.runner import judged_clauses
+from sasakit.conformance.selfcheck.matrix import JUDGED_ELSEWHERE
 from sasakit.conformance.spec_text import example_numbers, parse_spec
 from sasakit.reference import SPEC_VERSION
 
 ROOT = Path(__file__).parent.parent
 SPEC = (ROOT / "SPEC.md").read_text(encoding="utf-8")
-# Judged by tests of their own: counts, initial weights and files are not operations of a target.
-JUDGED_ELSEWHERE = {
-    "NET-9": "reference/test_weights.py", "INV-7": "accel/test_weights_file.py",
-    **{f"COST-{n}": "reference/test_cost.py" for n in range(1, 7)},
-}
 
 
 @pytest.fixture(scope="module")

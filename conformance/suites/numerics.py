@@ -88,7 +88,7 @@ def _not_finite(draw: Draw, dtype: str) -> Case:
     return replace(case, arrays=dict(case.arrays) | {name: array})
 
 
-@clause("NUM-4", _not_finite)
+@clause("NUM-4", _not_finite, weight=3)
 def nan_and_infinity_go_where_they_must(case: Case, target: Target) -> float:
     """Finite exactly where the equation is."""
     return agrees(case, target)

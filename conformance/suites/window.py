@@ -34,6 +34,12 @@ def every_pixel_has_an_output(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
+@clause("WIN-3", partial(content_only, extent=(1, 2, 3), most=16, regimes=("normal",)))
+def large_images_have_all_of_theirs(case: Case, target: Target) -> float:
+    """Images that fast code cuts into pieces."""
+    return agrees(case, target)
+
+
 def _poisoned_cases(draw: Draw, dtype: str) -> Case:
     """One pixel of key and value is NaN; the outputs that do not see it are judged."""
     case = attention_cases(draw, dtype, position="none", extent=(1, 2, 3), regimes=("normal",))

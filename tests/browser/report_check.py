@@ -12,7 +12,7 @@ from devtools import Page, find_chromium
 
 from sasakit import reference
 from sasakit.conformance.mutant_list import MUTANTS
-from sasakit.conformance.mutants import mutated_reference
+from sasakit.conformance.mutants import mutated_backend
 from sasakit.conformance.report import Deviation, Diagnosis, Report
 from sasakit.conformance.reports.evidence import gather_evidence
 from sasakit.conformance.reports.html import html_page
@@ -33,7 +33,7 @@ WIDEST = "document.documentElement.scrollWidth"
 def made_page():
     """A page with every kind of failure, a diagnosis, and a target that could not be judged."""
     found = {each.deviation: each for each in reversed(MUTANTS) if each.deviation in BROKEN}
-    targets = [BackendTarget(name, mutated_reference(found[name]), ("float64",))
+    targets = [BackendTarget(name, mutated_backend(found[name]), ("float64",))
                for name in BROKEN] + [BackendTarget("reference", reference)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -20,14 +20,14 @@ def test_help_lists_every_command_without_importing_one():
     assert done.exit_code == 0
     listed = [line.split()[0] for line in done.output.split("Commands:\n")[1].splitlines()]
     assert listed == list(COMMANDS) == [
-        "demo", "classify", "cost", "verify", "vectors", "train", "backends"]
+        "demo", "classify", "cost", "verify", "selfcheck", "vectors", "train", "backends"]
 
 
 def test_version_names_the_package_and_the_specification():
     assert run("--version").output == "sasakit 0.1.0, SPEC.md 0.2\n"
 
 
-@pytest.mark.parametrize("name", ["cost", "classify", "backends", "demo"])
+@pytest.mark.parametrize("name", ["cost", "classify", "backends", "demo", "selfcheck"])
 def test_help_teaches_by_example(name):
     done = run(name, "--help")
     assert done.exit_code == 0

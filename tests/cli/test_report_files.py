@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sasakit.accel import door
 from sasakit.cli.main import main
 from sasakit.cli.report_files import write_whole
-from sasakit.conformance.mutants import Mutant, mutated_reference
+from sasakit.conformance.mutants import Mutant, mutated_backend
 
 BROKEN = Mutant("PAD-1", "padding-excluded", "attention",
                 '            if options.padding == "exclude":\n',
@@ -21,7 +21,7 @@ def verify(*arguments):
 
 
 def test_writes_both_reports_of_a_broken_backend(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "broken_backend", mutated_reference(BROKEN))
+    monkeypatch.setitem(sys.modules, "broken_backend", mutated_backend(BROKEN))
     monkeypatch.setitem(door._MODULES, "reference", "broken_backend")
     html, junit = tmp_path / "report.html", tmp_path / "report.xml"
     result = verify("reference", "--clauses", "PAD", "--html", html, "--junit", junit)

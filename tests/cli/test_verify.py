@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from sasakit.accel import door
 from sasakit.cli.main import main
-from sasakit.conformance.mutants import Mutant, mutated_reference
+from sasakit.conformance.mutants import Mutant, mutated_backend
 
 
 def verify(*arguments):
@@ -58,7 +58,7 @@ def test_a_broken_backend_exits_1_and_names_the_clause(monkeypatch):
     mutant = Mutant("PAD-1", "padding-excluded", "attention",
                     '            if options.padding == "exclude":\n',
                     '            if options.padding != "shift":\n')
-    broken = mutated_reference(mutant)
+    broken = mutated_backend(mutant)
     monkeypatch.setitem(sys.modules, "broken_backend", broken)
     monkeypatch.setitem(door._MODULES, "reference", "broken_backend")
     result = verify("reference", "--clauses", "PAD", "--json")

@@ -4,7 +4,7 @@ from functools import cache
 
 from sasakit import reference
 from sasakit.conformance.mutant_list import MUTANTS
-from sasakit.conformance.mutants import mutated_reference
+from sasakit.conformance.mutants import mutated_backend
 from sasakit.conformance.runner import run_verification
 from sasakit.conformance.target import BackendTarget
 
@@ -14,7 +14,7 @@ HOSTILE = "<script>alert('x')</script>&\"]]>\x1b[31m\x00\u202e"
 def mutant(deviation, clause, dtypes=("float64",)):
     """The reference with one mistake of the list, by its deviation and its clause."""
     found = next(each for each in MUTANTS if (each.deviation, each.clause) == (deviation, clause))
-    return BackendTarget(deviation, mutated_reference(found), dtypes)
+    return BackendTarget(deviation, mutated_backend(found), dtypes)
 
 
 class Raising(BackendTarget):

@@ -3,11 +3,12 @@
 import pytest
 import torch
 from modules import right, wrong
-from modules.factory import module_class, random_recipe
 
 from sasakit.conformance.diagnosis.choices import DEVIATIONS
 from sasakit.conformance.diagnosis.diagnose import diagnose
 from sasakit.conformance.doors.torch_module import TorchBuilder
+from sasakit.conformance.selfcheck.factory import module_class
+from sasakit.conformance.selfcheck.recipes import random_recipe
 
 RIGHT = {
     right.UnfoldAttention: {},

@@ -7,7 +7,7 @@ from sasakit.conformance.builders import attention_cases, layer_cases, network_c
 from sasakit.conformance.draw import Draw
 from sasakit.conformance.ladder import NEEDS, ORDER, rung_of, standing, uses
 from sasakit.conformance.mutant_list import MUTANTS
-from sasakit.conformance.mutants import mutated_reference
+from sasakit.conformance.mutants import mutated_backend
 from sasakit.conformance.reports.summary import failed_first, reports_of
 from sasakit.conformance.runner import judged_clauses, run_verification
 from sasakit.conformance.target import BackendTarget
@@ -22,7 +22,7 @@ def case_of(cases, at=0, **given):
 def climbed(deviation, clauses, profile="quick"):
     """Verdicts by clause on the reference with one mistake, in one dtype."""
     mutant = next(each for each in MUTANTS if each.deviation == deviation)
-    target = BackendTarget(deviation, mutated_reference(mutant), ("float64",))
+    target = BackendTarget(deviation, mutated_backend(mutant), ("float64",))
     return run_verification([target], clauses=clauses, ladder=True, profile=profile)
 
 

@@ -8,7 +8,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from modules import right, wrong
-from modules.factory import Recipe, module_class
 from modules.in_process import diagnosed
 from safetensors import safe_open
 
@@ -23,6 +22,8 @@ from sasakit.conformance.diagnosis.saved_weights import sizes_of, write_converte
 from sasakit.conformance.judge import Disagreement, Expected, measure
 from sasakit.conformance.profiles import plain_profile
 from sasakit.conformance.report import Report
+from sasakit.conformance.selfcheck.factory import module_class
+from sasakit.conformance.selfcheck.recipes import Recipe
 from sasakit.reference import AttentionOptions
 
 

@@ -17,7 +17,7 @@ from sasakit.conformance.diagnosis.operations.recorded import diagnose_results
 from sasakit.conformance.diagnosis.operations.report import add_diagnoses
 from sasakit.conformance.doors.python_door import PythonTarget
 from sasakit.conformance.mutant_list import MUTANTS
-from sasakit.conformance.mutants import Mutant, mutated_reference
+from sasakit.conformance.mutants import Mutant, mutated_backend
 from sasakit.conformance.offer import Offer, read_offer
 from sasakit.conformance.reports.json_report import report_document, report_schema
 from sasakit.conformance.reports.summary import reports_of
@@ -94,7 +94,7 @@ def test_every_deviation_changes_some_case(operation):
     ("NET-3", "pool-before-attention", "network"),
 ])
 def test_a_mistake_is_named(clause, deviation, operation):
-    diagnosis = diagnosed(mutated_reference(mutant(clause, deviation)), operation)
+    diagnosis = diagnosed(mutated_backend(mutant(clause, deviation)), operation)
     assert (diagnosis.found, diagnosis.ambiguous) == ("deviations", [])
     assert [(each.name, each.clause) for each in diagnosis.deviations] == [(deviation, clause)]
 
@@ -108,7 +108,7 @@ def test_a_mistake_is_named(clause, deviation, operation):
 def test_what_is_in_no_list_is_unknown_and_says_where(deviation, operation, text):
     made = Mutant("MIX-1", deviation, "mixture", "emb_row[:, None] + emb_col",
                   "emb_row[:, None] * 1.5 + emb_col")
-    backend = mutated_reference(next((each for each in MUTANTS if each.deviation == deviation),
+    backend = mutated_backend(next((each for each in MUTANTS if each.deviation == deviation),
                                      made))
     diagnosis = diagnosed(backend, operation)
     assert (diagnosis.found, diagnosis.deviations) == ("unknown", [])
@@ -162,7 +162,7 @@ def test_single_precision_is_judged_by_its_own_budget():
 
 
 def test_results_for_golden_vectors_are_diagnosed(tmp_path):
-    backend, results = mutated_reference(mutant("MIX-1", "mixture-unnormalized")), tmp_path / "mine"
+    backend, results = mutated_backend(mutant("MIX-1", "mixture-unnormalized")), tmp_path / "mine"
     export_vectors(tmp_path / "golden", clauses=["MIX"], profile="brief", dtypes=["float32"])
     results.mkdir()
     for entry in read_manifest(tmp_path / "golden")["cases"]:
@@ -176,7 +176,7 @@ def test_results_for_golden_vectors_are_diagnosed(tmp_path):
 
 
 def test_reports_say_what_was_found_of_those_that_deviate():
-    targets = [BackendTarget("theirs", mutated_reference(mutant("MIX-2", "position-in-image"))),
+    targets = [BackendTarget("theirs", mutated_backend(mutant("MIX-2", "position-in-image"))),
                BackendTarget("ours", reference)]
     reports = reports_of(run_verification(targets, clauses=["MIX"], profile="brief"))
     add_diagnoses(reports, targets)

@@ -13,13 +13,13 @@ from sasakit.conformance.target import BackendTarget
 SUITE = """
 from sasakit import reference
 from sasakit.conformance.mutant_list import MUTANTS
-from sasakit.conformance.mutants import mutated_reference
+from sasakit.conformance.mutants import mutated_backend
 from sasakit.conformance.pytest_plugin import conformance_tests
 from sasakit.conformance.target import BackendTarget
 
 broken = next(each for each in MUTANTS if each.deviation == "padding-excluded")
 test_sound = conformance_tests(reference, clauses=["PAD"], profile="brief")
-test_broken = conformance_tests(BackendTarget("broken", mutated_reference(broken)),
+test_broken = conformance_tests(BackendTarget("broken", mutated_backend(broken)),
                                 clauses=["PAD-1", "MIX-1"], profile="brief")
 test_foreign = conformance_tests("mine.py:local_attention", clauses=["WIN-2", "MIX-1"],
                                  profile="brief")

@@ -5,7 +5,7 @@ import pytest
 from sasakit import reference
 from sasakit.accel import resolve_backend
 from sasakit.conformance import runner
-from sasakit.conformance.mutants import Mutant, mutated_reference
+from sasakit.conformance.mutants import Mutant, mutated_backend
 from sasakit.conformance.target import BackendTarget, backend_target
 
 REFERENCE = backend_target("reference", reference)
@@ -55,7 +55,7 @@ def test_a_target_without_gradients_is_named():
 
 
 def test_a_failure_names_property_place_and_smallest_case():
-    target = BackendTarget("broken", mutated_reference(BROKEN))
+    target = BackendTarget("broken", mutated_backend(BROKEN))
     verdicts = {v.clause: v for v in runner.run_verification([target], clauses=["PAD", "ATT-4"])}
     assert [clause for clause, v in verdicts.items() if not v.passed] == ["PAD-1"]
     failure = verdicts["PAD-1"].failures[0]
@@ -67,7 +67,7 @@ def test_a_failure_names_property_place_and_smallest_case():
 
 
 def test_the_smallest_case_replays_alone_by_its_id():
-    target = BackendTarget("broken", mutated_reference(BROKEN))
+    target = BackendTarget("broken", mutated_backend(BROKEN))
     failure = runner.run_verification([target], clauses=["PAD-1"])[0].failures[0]
     again = runner.replay(failure.case, target)
     assert (again.cases, again.failures) == (1, [failure])
