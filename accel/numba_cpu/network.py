@@ -124,7 +124,7 @@ def load(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Network:
 def _apply(x: Floats, product: Product, *, stride: int = 1, residual: Floats | None = None,
            relu: bool = False) -> Floats:
     """(batch, height, width, channels_out): a 1 x 1 convolution of every stride-th pixel."""
-    walk = pixel_walk(x.shape, stride=stride)
+    walk = pixel_walk(x.shape, product.packed.channels, stride=stride)
     y = dense(flat(x), product.packed, walk, bias=product.shift,
               residual=None if residual is None else residual.reshape(-1), relu=relu)
     return y.reshape(*walk[:3], product.packed.channels)
