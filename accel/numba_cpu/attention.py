@@ -105,10 +105,14 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
 
 
 def run_layer(x: Floats, shape: tuple[int, ...], layer: Layer, options: AttentionOptions, *,
-              bias: Floats | None = None, relu: bool = False) -> Floats:
-    """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels)."""
+              bias: Floats | None = None, relu: bool = False, keep_places: bool = False) -> Floats:
+    """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels).
+
+    keep_places  leave channels in the order of the layer's `fast.places`, where that is full
+    """
     if layer.fast is not None:
-        return run_heads(x, shape, layer.fast, options, bias=bias, relu=relu)
+        return run_heads(x, shape, layer.fast, options, bias=bias, relu=relu,
+                         keep_places=keep_places)
     stride, channels = layer.projections.channels, options.heads * layer.depth
     projected = dense(x, layer.projections, pixel_walk(shape, stride, taps=layer.taps))
     key = Source(projected, channels, stride) if options.content else None

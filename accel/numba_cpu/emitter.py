@@ -25,24 +25,35 @@ class Emitter:
         return self.context.cast(self.builder, args[argument], self.signature.args[argument],
                                  types.intp)
 
-    def data(self, argument: int, args: Any) -> Any:
-        """The first number of an array."""
+    def array(self, argument: int, args: Any) -> Any:
+        """An array's data and size."""
         kind = self.signature.args[argument]
-        return cgutils.create_struct_proxy(kind)(self.context, self.builder, args[argument]).data
+        return cgutils.create_struct_proxy(kind)(self.context, self.builder, args[argument])
 
-    def at(self, data: Any, place: Any, kind: VectorType) -> Any:
-        """Pointer to the vector that begins at a place."""
-        return self.builder.bitcast(self.builder.gep(data, [place]), kind.llvm.as_pointer())
+    def at(self, array: Any, place: Any, count: int = 1) -> Any:
+        """Pointer to `count` numbers that begin at a place; checked where Numba checks indices."""
+        if self.context.enable_boundscheck:
+            builder, zero = self.builder, self.number(0)
+            after = builder.add(place, self.number(count))
+            outside = builder.or_(builder.icmp_signed("<", place, zero),
+                                  builder.icmp_signed(">", after, array.nitems))
+            with builder.if_then(outside, likely=False):
+                self.context.call_conv.return_user_exc(
+                    builder, IndexError, ("vector is out of bounds of its array",))
+        return self.builder.gep(array.data, [place])
 
-    def load(self, data: Any, place: Any, kind: VectorType) -> Any:
+    def load(self, array: Any, place: Any, kind: VectorType) -> Any:
         """The vector that begins at a place."""
-        vector = self.builder.load(self.at(data, place, kind))
+        first = self.at(array, place, kind.lanes)
+        vector = self.builder.load(self.builder.bitcast(first, kind.llvm.as_pointer()))
         vector.align = kind.dtype.bitwidth // 8
         return vector
 
-    def store(self, data: Any, place: Any, vector: Any, kind: VectorType) -> None:
+    def store(self, array: Any, place: Any, vector: Any, kind: VectorType) -> None:
         """Write the vector that begins at a place."""
-        self.builder.store(vector, self.at(data, place, kind), align=kind.dtype.bitwidth // 8)
+        first = self.at(array, place, kind.lanes)
+        self.builder.store(vector, self.builder.bitcast(first, kind.llvm.as_pointer()),
+                           align=kind.dtype.bitwidth // 8)
 
     def splat(self, number: Any, kind: VectorType) -> Any:
         """A number in every lane."""

@@ -42,6 +42,11 @@ class HeadLayer(NamedTuple):
     arranged: HeadLanes
     places: Integers
 
+    @property
+    def full(self) -> bool:
+        """Whether every place has a channel, so that channels may be left at their places."""
+        return self.places.size == self.arranged.blocks * self.arranged.chunk
+
 
 def attend_arranged(shape: tuple[int, ...], query: Source, key: Source | None, value: Source,
                     tables: Tables, options: AttentionOptions, arranged: HeadLanes) -> Floats:
@@ -83,16 +88,18 @@ def run_heads(x: Floats, shape: tuple[int, ...], layer: HeadLayer, options: Atte
               bias: Floats | None = None, relu: bool = False, keep_places: bool = False) -> Floats:
     """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels).
 
-    keep_places  leave every channel at its place, where all places are taken, instead of
-                 putting it back to n depth + d
+    bias         (channels_out,), in the output's order
+    keep_places  leave every channel at its place, where that is full, instead of putting it back
+                 to n depth + d
     """
     arranged, (heads, depth) = layer.arranged, layer.places.shape
     frame = head_frame(shape, arranged, options)
     role, channels = arranged.blocks * frame.plane, heads * depth
     keys = keys_of((*shape[:3], heads, depth), options.content, options, x)
     shift = zeros(arranged.blocks * arranged.chunk, x)
+    keep_places = keep_places and layer.full
     if bias is not None:
-        shift[layer.places.reshape(-1)] = bias
+        shift[slice(None) if keep_places else layer.places.reshape(-1)] = bias
     with borrowed((frame, arranged, depth), ROLES * role, x.dtype) as blocks:
         walk, panels = _walk(shape, arranged, frame), layer.projections.panels.reshape(-1, 3).copy()
         border = 0 if frame.shift else frame.before

@@ -36,7 +36,7 @@ def load(lanes: Constant, a: Any, place: int) -> Any:
 
 @emits(load, lambda lanes, a, place: VectorType(a.dtype, lanes.value))
 def _load(emitter: Emitter, args: Any) -> Any:
-    return emitter.load(emitter.data(1, args), emitter.whole(2, args),
+    return emitter.load(emitter.array(1, args), emitter.whole(2, args),
                         emitter.signature.return_type)
 
 
@@ -47,7 +47,7 @@ def store(a: Any, place: int, x: Any) -> None:
 
 @emits(store, lambda a, place, x: types.void)
 def _store(emitter: Emitter, args: Any) -> Any:
-    emitter.store(emitter.data(0, args), emitter.whole(1, args), args[2],
+    emitter.store(emitter.array(0, args), emitter.whole(1, args), args[2],
                   emitter.signature.args[2])
     return emitter.context.get_dummy_value()
 
@@ -104,8 +104,8 @@ def loads(lanes: Constant, a: Any, place: int, step: int, count: Constant) -> An
 
 @emits(loads, lambda lanes, a, place, step, count: _row_of(a.dtype, lanes, count))
 def _loads(emitter: Emitter, args: Any) -> Any:
-    kind, data = emitter.signature.return_type, emitter.data(1, args)
-    return emitter.row([emitter.load(data, place, kind.dtype)
+    kind, array = emitter.signature.return_type, emitter.array(1, args)
+    return emitter.row([emitter.load(array, place, kind.dtype)
                         for place in emitter.places(2, 3, kind.count, args)])
 
 
@@ -117,10 +117,10 @@ def stores(a: Any, place: int, step: int, row: Any) -> None:
 
 @emits(stores, lambda a, place, step, row: types.void)
 def _stores(emitter: Emitter, args: Any) -> Any:
-    kind, data = emitter.signature.args[3], emitter.data(0, args)
+    kind, array = emitter.signature.args[3], emitter.array(0, args)
     places = emitter.places(1, 2, kind.count, args)
     for place, x in zip(places, emitter.members(args[3]), strict=True):
-        emitter.store(data, place, x, kind.dtype)
+        emitter.store(array, place, x, kind.dtype)
     return emitter.context.get_dummy_value()
 
 
@@ -178,10 +178,10 @@ def add_products(row: Any, x: Any, a: Any, place: int, step: int) -> Any:
 
 @emits(add_products, lambda row, x, a, place, step: row)
 def _add_products(emitter: Emitter, args: Any) -> Any:
-    kind, data = emitter.signature.return_type, emitter.data(2, args)
+    kind, array = emitter.signature.return_type, emitter.array(2, args)
     places = emitter.places(3, 4, kind.count, args)
     return emitter.row([
-        emitter.fma(args[1], emitter.load(data, place, kind.dtype), each, kind.dtype)
+        emitter.fma(args[1], emitter.load(array, place, kind.dtype), each, kind.dtype)
         for place, each in zip(places, emitter.members(args[0]), strict=True)])
 
 
@@ -192,10 +192,10 @@ def take(a: Any, place: int, count: Constant) -> Any:
 
 @emits(take, lambda a, place, count: types.UniTuple(a.dtype, count.value))
 def _take(emitter: Emitter, args: Any) -> Any:
-    data, first = emitter.data(0, args), emitter.whole(1, args)
+    array, first = emitter.array(0, args), emitter.whole(1, args)
     builder = emitter.builder
     return emitter.row([
-        builder.load(builder.gep(data, [builder.add(first, emitter.number(n))]))
+        builder.load(emitter.at(array, builder.add(first, emitter.number(n))))
         for n in range(emitter.signature.return_type.count)])
 
 
@@ -207,7 +207,7 @@ def spread(lanes: Constant, a: Any, place: int, count: Constant) -> Any:
 @emits(spread, lambda lanes, a, place, count: VectorType(a.dtype, lanes.value))
 def _spread(emitter: Emitter, args: Any) -> Any:
     kind, count = emitter.signature.return_type, emitter.signature.args[3].value
-    part = emitter.load(emitter.data(1, args), emitter.whole(2, args),
+    part = emitter.load(emitter.array(1, args), emitter.whole(2, args),
                         VectorType(kind.dtype, count))
     return emitter.shuffle(part, part, [lane % count for lane in range(kind.lanes)])
 
@@ -240,11 +240,11 @@ def add_outer(tile: Any, a: Any, places: Any, offset: int, columns: Any) -> Any:
 
 @emits(add_outer, lambda tile, a, places, offset, columns: tile)
 def _add_outer(emitter: Emitter, args: Any) -> Any:
-    kind, data = emitter.signature.return_type.dtype, emitter.data(1, args)
+    kind, array = emitter.signature.return_type.dtype, emitter.array(1, args)
     builder, offset, out = emitter.builder, emitter.whole(3, args), []
     sums, columns = iter(emitter.members(args[0])), emitter.members(args[4])
     for place in emitter.members(args[2]):
-        x = emitter.splat(builder.load(builder.gep(data, [builder.add(place, offset)])), kind)
+        x = emitter.splat(builder.load(emitter.at(array, builder.add(place, offset))), kind)
         out += [emitter.fma(x, column, next(sums), kind) for column in columns]
     return emitter.row(out)
 
@@ -270,9 +270,9 @@ def plus_loaded(tile: Any, a: Any, places: Any) -> Any:
 
 @emits(plus_loaded, lambda tile, a, places: tile)
 def _plus_loaded(emitter: Emitter, args: Any) -> Any:
-    kind, data = emitter.signature.return_type.dtype, emitter.data(1, args)
+    kind, array = emitter.signature.return_type.dtype, emitter.array(1, args)
     return emitter.row([
-        emitter.builder.fadd(each, emitter.load(data, start, kind)) for each, start in zip(
+        emitter.builder.fadd(each, emitter.load(array, start, kind)) for each, start in zip(
             emitter.members(args[0]), emitter.starts(0, 2, args), strict=True)])
 
 
@@ -285,9 +285,9 @@ def store_tile(a: Any, places: Any, tile: Any) -> None:
 
 @emits(store_tile, lambda a, places, tile: types.void)
 def _store_tile(emitter: Emitter, args: Any) -> Any:
-    kind, data = emitter.signature.args[2].dtype, emitter.data(0, args)
+    kind, array = emitter.signature.args[2].dtype, emitter.array(0, args)
     for each, start in zip(emitter.members(args[2]), emitter.starts(2, 1, args), strict=True):
-        emitter.store(data, start, each, kind)
+        emitter.store(array, start, each, kind)
     return emitter.context.get_dummy_value()
 
 
