@@ -19,7 +19,6 @@ from .dense import Packed, convolve, dense, pack_weights, pixel_walk
 from .norm import fold_norm, folded
 from .stems import Stem, pack_stem, run_stem
 
-
 # Layers' outputs by name, or None where nobody asks for them.
 Seen = dict[str, Floats] | None
 
