@@ -12,7 +12,7 @@ from .arrange import arrange
 from .arrays import Floats, Integers, zeros
 from .dense import Packed, dense, pack_weights
 from .gemm import Walk
-from .head_attention import UNITS, Counts, Logits, Output, Sizes, head_attention_kernel
+from .head_attention import UNITS, Output, head_attention_kernel
 from .head_layout import (
     HeadFrame,
     HeadLanes,
@@ -21,6 +21,7 @@ from .head_layout import (
     head_frame,
     lane_tables,
 )
+from .head_logits import Counts, Logits, Sizes
 from .jit import launch
 from .sources import Keys, Source, keys_of
 from .tables import Tables

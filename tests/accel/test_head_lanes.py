@@ -10,6 +10,7 @@ import pytest
 
 from sasakit.accel import resolve_backend
 from sasakit.accel.numba_cpu.head_layout import head_lanes
+from sasakit.accel.numba_cpu.vector_width import WIDTHS, vector_bytes
 from sasakit.conformance.case import Case
 from sasakit.conformance.property import agrees
 from sasakit.conformance.target import backend_target
@@ -76,13 +77,17 @@ sys.path.insert(0, sys.argv[1])
 from test_head_lanes import AttentionOptions, TARGET, agrees, core_case, layer_case
 for padding in ("zero", "exclude", "shift"):
     options = AttentionOptions(extent=3, heads=8, padding=padding)
-    print(agrees(core_case((1, 4, 3, 8, 10), options, "float32"), TARGET) <= 1,
+    print(agrees(core_case((1, 4, 3, 8, 8), options, "float32"), TARGET) <= 1,
           agrees(layer_case(options, "float32"), TARGET) <= 1)
 """
 
 
+# The machine's own width is that of all tests above.
+OTHER_WIDTHS = [width for width in WIDTHS if width != vector_bytes()]
+
+
 @pytest.mark.parametrize("setting", [
-    {"SASAKIT_VECTOR_BYTES": "16"}, {"SASAKIT_VECTOR_BYTES": "32"}, {"SASAKIT_VECTOR_BYTES": "64"},
+    *({"SASAKIT_VECTOR_BYTES": str(width)} for width in OTHER_WIDTHS),
     {"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_DISABLE_JIT": "1"}], ids=str)
 def test_every_width_and_mode(setting, tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **setting}
