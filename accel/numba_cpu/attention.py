@@ -9,19 +9,14 @@ from sasakit.reference.contract.options import AttentionOptions
 from .arrays import NUMBA, Floats, empty, flat, zeros
 from .dense import Packed, dense, pack_weights, pixel_walk
 from .frame import frame_of
+from .head_layout import head_lanes
+from .heads import HeadLayer, attend_arranged, pack_heads, run_heads
 from .jit import launch
 from .norm import folded
 from .pack import pack
-from .tables import Tables, absolute_rows, head_tables
+from .sources import Source, keys_of
+from .tables import Tables, head_tables
 from .window_attention import Terms, window_attention_kernel
-
-
-class Source(NamedTuple):
-    """Queries, keys or values: pixel p has head n, depth d at p stride + start + n depth + d."""
-
-    array: Floats
-    start: int
-    stride: int
 
 
 def attend(shape: tuple[int, ...], query: Source, key: Source | None, value: Source,
@@ -32,23 +27,18 @@ def attend(shape: tuple[int, ...], query: Source, key: Source | None, value: Sou
     key   None when content is off
     bias  flat (heads depth)
     """
-    frame = frame_of(shape, options)
-    like, channels = query.array, frame.heads * frame.depth
-    number = like.dtype.type
-    both, absolute = options.scale_terms == "both", options.position == "absolute"
-    factor = options.scale
+    arranged = head_lanes(shape[3], shape[4], query.array.dtype)
+    if arranged is not None and bias is None and not relu:
+        return attend_arranged(shape, query, key, value, tables, options, arranged)
+    frame, like = frame_of(shape, options), query.array
+    channels, number = frame.heads * frame.depth, like.dtype.type
+    keys = keys_of(shape, key is not None, options, like)
     packed = zeros(0, like)
-    if absolute:
-        # q . k + q . e is q . (k + e); where the factor is the content's alone, it joins the keys.
-        embedding = absolute_rows(frame.height, frame.width, frame.depth, options, like)
-        source = key if key is not None else query
-        packed = pack(*source, frame, taken=key is not None, factor=1.0 if both else factor,
-                      embedding=embedding)
-        factor = factor if both else 1.0
-    elif key is not None:
-        packed = pack(*key, frame)
-    terms = Terms(absolute or key is not None, number(factor), options.position == "relative",
-                  number(options.scale if both else 1.0), query.start, query.stride, relu)
+    if keys.present:
+        packed = pack(*(key or query), frame, taken=keys.taken, factor=keys.factor,
+                      embedding=keys.embedding)
+    terms = Terms(keys.present, number(keys.content), options.position == "relative",
+                  number(keys.position), query.start, query.stride, relu)
     out = empty(shape, like)
     launch(window_attention_kernel, out.reshape(-1), query.array, packed, pack(*value, frame),
            *tables, zeros(channels, like) if bias is None else bias, terms, frame)
@@ -74,12 +64,16 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
 
 
 class Layer(NamedTuple):
-    """One attention layer's weights, packed: the projections side by side, and the tables."""
+    """One attention layer's weights, packed: the projections side by side, and the tables.
+
+    fast  the same for heads as lanes, where that is possible; its projections are those
+    """
 
     projections: Packed
     taps: int
     depth: int
     tables: Tables
+    fast: HeadLayer | None
 
 
 def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
@@ -92,24 +86,35 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
     if value_factor is not None:
         w_value = folded(w_value, value_factor.reshape(options.heads, 1, depth) if per_head
                          else value_factor)
-    names = [w_query, *([weights["w_key"]] if options.content else []), w_value]
+    key = weights["w_key"] if options.content else None
+    tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
+                         options, w_query)
+    arranged = head_lanes(options.heads, depth, w_query.dtype)
+    if arranged is not None and not per_head and options.position != "absolute":
+        fast = pack_heads((w_query, key, w_value), tables, arranged, options.heads, depth)
+        return Layer(fast.projections, w_query.shape[0], depth, tables, fast)
+    names = [w for w in (w_query, key, w_value) if w is not None]
     matrices = []
     for part, w in enumerate(names):
         # ATT-7: a head reads its own channels only; zeros elsewhere would let NaN through.
         blocks = enumerate(w) if per_head else [(0, w)]
         matrices += [(block, head * block.shape[0], part * channels + head * depth)
                      for head, block in blocks]
-    tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
-                         options, w_query)
     return Layer(pack_weights(matrices, len(names) * channels), matrices[0][0].shape[0], depth,
-                 tables)
+                 tables, None)
 
 
 def run_layer(x: Floats, shape: tuple[int, ...], layer: Layer, options: AttentionOptions, *,
-              bias: Floats | None = None, relu: bool = False) -> Floats:
-    """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels)."""
-    projected = dense(x, layer.projections, pixel_walk(shape, layer.taps))
+              bias: Floats | None = None, relu: bool = False, keep_places: bool = False) -> Floats:
+    """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels).
+
+    keep_places  leave channels in the order of the layer's `fast.places`, where that is full
+    """
+    if layer.fast is not None:
+        return run_heads(x, shape, layer.fast, options, bias=bias, relu=relu,
+                         keep_places=keep_places)
     stride, channels = layer.projections.channels, options.heads * layer.depth
+    projected = dense(x, layer.projections, pixel_walk(shape, stride, taps=layer.taps))
     key = Source(projected, channels, stride) if options.content else None
     out = attend((*shape[:3], options.heads, layer.depth), Source(projected, 0, stride), key,
                  Source(projected, stride - channels, stride), layer.tables, options, bias=bias,

@@ -1,8 +1,10 @@
 """How the kernels are compiled and launched: one set of flags, one lock."""
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable
+from importlib import metadata
 from typing import Any, TypeVar, cast
 
 import numba
@@ -20,18 +22,30 @@ prange = numba.prange
 _config: Any = numba.config
 
 
+def _load_tbb() -> bool:
+    """Load the tbb package's library, which lies where Numba does not look for it."""
+    try:
+        files = metadata.files("tbb") or []
+        library = next(file for file in files if file.name == "libtbb.so.12")
+        ctypes.CDLL(str(library.locate()), mode=ctypes.RTLD_GLOBAL)
+    except (metadata.PackageNotFoundError, StopIteration, OSError):
+        return False
+    return True
+
+
 def _choose_layer() -> None:
-    # omp terminates any process that forks after a kernel ran, as data loaders do; workqueue does
-    # not. A layer that the user chose, in the environment or in numba.config, stays.
+    # A layer that the user chose, in the environment or in numba.config, stays. Of the others,
+    # omp terminates any process that forks after a kernel ran, as data loaders do; tbb starts a
+    # parallel loop in a microsecond, workqueue in a hundred.
     if "NUMBA_THREADING_LAYER" not in os.environ and _config.THREADING_LAYER == "default":
-        _config.THREADING_LAYER = "workqueue"
+        _config.THREADING_LAYER = "tbb" if _load_tbb() else "workqueue"
 
 
 _choose_layer()
 _threads_started = False
 
-# workqueue aborts the process when two threads launch parallel kernels at once. One lock for all
-# kernels costs nothing otherwise: a kernel already uses every thread that it may.
+# workqueue aborts the process when two threads launch parallel kernels at once; other layers do
+# not mind. One lock for all its kernels costs little: a kernel uses every thread that it may.
 _lock = threading.Lock()
 
 
@@ -82,11 +96,15 @@ def launch(compiled: Callable[..., None], *arguments: Any) -> None:
     """Run a kernel; its outputs are among the arguments."""
     global _threads_started
     # The error state matters only where compilation is off: NumPy's scalars warn, kernels do not.
-    with _lock, np.errstate(all="ignore"):
-        if not _threads_started:
-            # Compiling reads the environment again where that changed, and forgets the layer; so
-            # the threads start first, which asking for their number does.
-            _choose_layer()
-            numba.get_num_threads()
-            _threads_started = True
-        compiled(*arguments)
+    with np.errstate(all="ignore"):
+        if _threads_started and _config.THREADING_LAYER != "workqueue":
+            compiled(*arguments)
+            return
+        with _lock:
+            if not _threads_started:
+                # Compiling reads the environment again where that changed, and forgets the layer;
+                # so the threads start first, which asking for their number does.
+                _choose_layer()
+                numba.get_num_threads()
+                _threads_started = True
+            compiled(*arguments)

@@ -1,6 +1,6 @@
 """load: chapter 8, networks whose weights are packed once, normalizations folded in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,12 +12,15 @@ from sasakit.reference.contract.checks import check_window
 from sasakit.reference.contract.options import AttentionOptions
 from sasakit.reference.contract.parameters import check_images, check_network
 
-from .arrays import NUMBA, Floats, flat
+from .arrays import NUMBA, Floats, Integers, flat
 from .attention import Layer, pack_layer, run_layer
 from .average_pool import average
 from .dense import Packed, convolve, dense, pack_weights, pixel_walk
 from .norm import fold_norm, folded
 from .stems import Stem, pack_stem, run_stem
+
+# Layers' outputs by name, or None where nobody asks for them.
+Seen = dict[str, Floats] | None
 
 
 class Product(NamedTuple):
@@ -28,7 +31,11 @@ class Product(NamedTuple):
 
 
 class PackedBlock(NamedTuple):
-    """One block's weights; `spatial` is a convolution or an attention layer."""
+    """One block's weights; `spatial` is a convolution or an attention layer.
+
+    order  where the spatial layer leaves each channel, which `spatial_shift` and `expand` follow;
+           None where that is at its own number
+    """
 
     block: Block
     reduce: Product
@@ -36,6 +43,12 @@ class PackedBlock(NamedTuple):
     spatial_shift: Floats
     expand: Product
     shortcut: Product | None
+    order: Integers | None
+
+
+def _keep(seen: Seen, name: str, y: Floats, order: Integers | None = None) -> None:
+    if seen is not None:
+        seen[name] = y if order is None else y[..., order]
 
 
 def _part(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
@@ -53,15 +66,20 @@ def _pack_block(weights: Mapping[str, Floats], block: Block,
                 options: AttentionOptions) -> PackedBlock:
     factor, shift = fold_norm(_part(weights, "spatial"))
     spatial: Product | Layer
+    order, w_expand = None, weights["expand.w"]
     if block.attention:
         # Values are mixed linearly, a zero outside the image stays zero: the factor meets w_value.
         spatial = pack_layer(_part(weights, "attention"), options, factor)
+        if spatial.fast is not None and spatial.fast.full:
+            order = spatial.fast.places.reshape(-1)
+            back = np.argsort(order)
+            w_expand, shift = w_expand[back], shift[back]
     else:
         spatial = _product(weights["conv.w"], _part(weights, "spatial"))
     shortcut = (_product(weights["shortcut.w"], _part(weights, "shortcut")) if block.projects
                 else None)
     return PackedBlock(block, _product(weights["reduce.w"], _part(weights, "reduce")), spatial,
-                       shift, _product(weights["expand.w"], _part(weights, "expand")), shortcut)
+                       shift, _product(w_expand, _part(weights, "expand")), shortcut, order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +97,7 @@ class Network:
 
         Raises ValueError for shapes, TypeError for dtypes.
         """
-        return self._run(images, {})
+        return self._run(images, None)
 
     def trace(self, images: Floats) -> dict[str, Floats]:
         """Every layer's output by name, in order, SPEC NET-8.
@@ -90,18 +108,17 @@ class Network:
         self._run(images, seen)
         return seen
 
-    def _run(self, images: Floats, seen: dict[str, Floats]) -> Floats:
+    def _run(self, images: Floats, seen: Seen) -> Floats:
         check_images(NUMBA, images, self.spec, self.dtype, "cpu")
         options = self.spec.attention_options()
-        keep = seen.__setitem__
         x = run_stem(flat(images), images.shape, self.stem)
-        keep("stem", x)
+        _keep(seen, "stem", x)
         for packed in self.blocks:
-            x = _run_block(x, packed, options, keep)
+            x = _run_block(x, packed, options, seen)
         with np.errstate(all="ignore"):
             mean = x.mean(axis=(1, 2), dtype=x.dtype)
         logits = _apply(mean[:, None, None], self.classifier)[:, 0, 0]
-        keep("logits", logits)
+        _keep(seen, "logits", logits)
         return logits
 
 
@@ -124,24 +141,24 @@ def load(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Network:
 def _apply(x: Floats, product: Product, *, stride: int = 1, residual: Floats | None = None,
            relu: bool = False) -> Floats:
     """(batch, height, width, channels_out): a 1 x 1 convolution of every stride-th pixel."""
-    walk = pixel_walk(x.shape, stride=stride)
+    walk = pixel_walk(x.shape, product.packed.channels, stride=stride)
     y = dense(flat(x), product.packed, walk, bias=product.shift,
               residual=None if residual is None else residual.reshape(-1), relu=relu)
     return y.reshape(*walk[:3], product.packed.channels)
 
 
 def _run_block(x: Floats, packed: PackedBlock, options: AttentionOptions,
-               keep: Callable[[str, Floats], None]) -> Floats:
+               seen: Seen) -> Floats:
     """One block's output, NET-2, NET-3."""
     block = packed.block
     reduced = _apply(x, packed.reduce, relu=True)
-    keep(f"{block.name}.reduce", reduced)
+    _keep(seen, f"{block.name}.reduce", reduced)
     middle = _spatial(reduced, packed, options)
-    keep(f"{block.name}.spatial", middle)
+    _keep(seen, f"{block.name}.spatial", middle, packed.order)
     # The shortcut takes every stride-th pixel, from the first.
     shortcut = x if packed.shortcut is None else _apply(x, packed.shortcut, stride=block.stride)
     y = _apply(middle, packed.expand, residual=shortcut, relu=True)
-    keep(block.name, y)
+    _keep(seen, block.name, y)
     return y
 
 
@@ -155,7 +172,8 @@ def _spatial(x: Floats, packed: PackedBlock, options: AttentionOptions) -> Float
         return y.reshape(shape[0], -(-shape[1] // stride), -(-shape[2] // stride), shift.size)
     check_window(Shapes(NUMBA, {"height": shape[1], "width": shape[2]}), options)
     if stride == 1:
-        return run_layer(x.reshape(-1), shape, packed.spatial, options, bias=shift, relu=True)
+        return run_layer(x.reshape(-1), shape, packed.spatial, options, bias=shift, relu=True,
+                         keep_places=True)
     # NET-3: attention runs at the input's resolution; the pool that follows takes the rest along.
-    y = run_layer(x.reshape(-1), shape, packed.spatial, options)
+    y = run_layer(x.reshape(-1), shape, packed.spatial, options, keep_places=True)
     return average(y.reshape(-1), y.shape, bias=shift, relu=True)

@@ -60,7 +60,7 @@ def run_stem(images: Floats, shape: tuple[int, ...], stem: Stem) -> Floats:
         rows, cols = -(-height // 2), -(-width // 2)
         return max_pool(y, (batch, rows, cols, stem.channels), window=3, stride=2, before=1)
     window, heads = stem.options.window, stem.options.heads
-    x = dense(images, stem.packed, pixel_walk(shape))
+    x = dense(images, stem.packed, pixel_walk(shape, stem.packed.channels))
     stride = stem.packed.channels
     values, start, value_stride = x, 2 * stem.channels, stride
     if isinstance(stem.values, Packed):

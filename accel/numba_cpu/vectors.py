@@ -1,0 +1,302 @@
+"""Vectors in kernels: each function says in NumPy what it means, and emits it as vector code.
+
+Kernels call these functions as they would any other. Compiled, a call becomes the instructions of
+its emitter; with compilation off, it runs as it stands. A row is a tuple of vectors, which lives in
+registers. Arrays are flat, and places in them are counted in numbers; nothing need be aligned.
+"""
+
+import operator
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from .emitter import Emitter, emits
+from .vector_types import Constant, VectorType
+
+
+def _row_of(dtype: Any, lanes: Any, count: Any) -> types.UniTuple:
+    return types.UniTuple(VectorType(dtype, lanes.value), count.value)
+
+
+def splat(lanes: Constant, number: Any) -> Any:
+    """The number in every lane."""
+    return np.full(lanes.value, number)
+
+
+@emits(splat, lambda lanes, number: VectorType(number, lanes.value))
+def _splat(emitter: Emitter, args: Any) -> Any:
+    return emitter.splat(args[1], emitter.signature.return_type)
+
+
+def load(lanes: Constant, a: Any, place: int) -> Any:
+    """Read a[place:place + lanes]."""
+    return a[place:place + lanes.value].copy()
+
+
+@emits(load, lambda lanes, a, place: VectorType(a.dtype, lanes.value))
+def _load(emitter: Emitter, args: Any) -> Any:
+    return emitter.load(emitter.array(1, args), emitter.whole(2, args),
+                        emitter.signature.return_type)
+
+
+def store(a: Any, place: int, x: Any) -> None:
+    """Write a vector to a[place:place + lanes]."""
+    a[place:place + len(x)] = x
+
+
+@emits(store, lambda a, place, x: types.void)
+def _store(emitter: Emitter, args: Any) -> Any:
+    emitter.store(emitter.array(0, args), emitter.whole(1, args), args[2],
+                  emitter.signature.args[2])
+    return emitter.context.get_dummy_value()
+
+
+def _both_vectors(x: Any, y: Any) -> Any:
+    return x if isinstance(x, VectorType) and x == y else None
+
+
+@emits(operator.add, _both_vectors, VectorType, VectorType)
+def _add(emitter: Emitter, args: Any) -> Any:
+    return emitter.builder.fadd(*args)
+
+
+@emits(operator.sub, _both_vectors, VectorType, VectorType)
+def _subtract(emitter: Emitter, args: Any) -> Any:
+    return emitter.builder.fsub(*args)
+
+
+@emits(operator.mul, _both_vectors, VectorType, VectorType)
+def _multiply(emitter: Emitter, args: Any) -> Any:
+    return emitter.builder.fmul(*args)
+
+
+@emits(operator.truediv, _both_vectors, VectorType, VectorType)
+def _divide(emitter: Emitter, args: Any) -> Any:
+    return emitter.builder.fdiv(*args)
+
+
+def larger(x: Any, y: Any) -> Any:
+    """Take x where it is larger than y, otherwise y: a NaN in x is passed over, one in y stays."""
+    return np.where(x > y, x, y)
+
+
+@emits(larger, lambda x, y: x)
+def _larger(emitter: Emitter, args: Any) -> Any:
+    return emitter.larger(*args)
+
+
+def splats(lanes: Constant, number: Any, count: Constant) -> Any:
+    """Row of `count` vectors, the number in every lane."""
+    return (splat(lanes, number),) * count.value
+
+
+@emits(splats, lambda lanes, number, count: _row_of(number, lanes, count))
+def _splats(emitter: Emitter, args: Any) -> Any:
+    kind = emitter.signature.return_type
+    return emitter.row([emitter.splat(args[1], kind.dtype)] * kind.count)
+
+
+def loads(lanes: Constant, a: Any, place: int, step: int, count: Constant) -> Any:
+    """Row of `count` vectors, read `step` apart."""
+    return tuple(load(lanes, a, place + n * step) for n in range(count.value))
+
+
+@emits(loads, lambda lanes, a, place, step, count: _row_of(a.dtype, lanes, count))
+def _loads(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.return_type, emitter.array(1, args)
+    return emitter.row([emitter.load(array, place, kind.dtype)
+                        for place in emitter.places(2, 3, kind.count, args)])
+
+
+def stores(a: Any, place: int, step: int, row: Any) -> None:
+    """Write a row's vectors `step` apart."""
+    for n, x in enumerate(row):
+        store(a, place + n * step, x)
+
+
+@emits(stores, lambda a, place, step, row: types.void)
+def _stores(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.args[3], emitter.array(0, args)
+    places = emitter.places(1, 2, kind.count, args)
+    for place, x in zip(places, emitter.members(args[3]), strict=True):
+        emitter.store(array, place, x, kind.dtype)
+    return emitter.context.get_dummy_value()
+
+
+def plus(row: Any, x: Any) -> Any:
+    """Add one vector to every vector of a row."""
+    return tuple(each + x for each in row)
+
+
+@emits(plus, lambda row, x: row)
+def _plus(emitter: Emitter, args: Any) -> Any:
+    return emitter.row([emitter.builder.fadd(each, args[1]) for each in emitter.members(args[0])])
+
+
+def plus_row(row: Any, other: Any) -> Any:
+    """Add two rows, vector by vector."""
+    return tuple(x + y for x, y in zip(row, other, strict=True))
+
+
+@emits(plus_row, lambda row, other: row)
+def _plus_row(emitter: Emitter, args: Any) -> Any:
+    pairs = zip(*map(emitter.members, args), strict=True)
+    return emitter.row([emitter.builder.fadd(x, y) for x, y in pairs])
+
+
+def times(row: Any, x: Any) -> Any:
+    """Multiply every vector of a row by one vector."""
+    return tuple(each * x for each in row)
+
+
+@emits(times, lambda row, x: row)
+def _times(emitter: Emitter, args: Any) -> Any:
+    return emitter.row([emitter.builder.fmul(each, args[1]) for each in emitter.members(args[0])])
+
+
+def largest(row: Any, x: Any) -> Any:
+    """Take the largest of a vector and all vectors of a row, lane by lane."""
+    for each in row:
+        x = larger(each, x)
+    return x
+
+
+@emits(largest, lambda row, x: x)
+def _largest(emitter: Emitter, args: Any) -> Any:
+    x = args[1]
+    for each in emitter.members(args[0]):
+        x = emitter.larger(each, x)
+    return x
+
+
+def add_products(row: Any, x: Any, a: Any, place: int, step: int) -> Any:
+    """Add x times the vectors of `a` that are `step` apart, each to its own vector of the row."""
+    return tuple(each + x * a[place + n * step:place + n * step + len(x)]
+                 for n, each in enumerate(row))
+
+
+@emits(add_products, lambda row, x, a, place, step: row)
+def _add_products(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.return_type, emitter.array(2, args)
+    places = emitter.places(3, 4, kind.count, args)
+    return emitter.row([
+        emitter.fma(args[1], emitter.load(array, place, kind.dtype), each, kind.dtype)
+        for place, each in zip(places, emitter.members(args[0]), strict=True)])
+
+
+def take(a: Any, place: int, count: Constant) -> Any:
+    """Read a[place:place + count] as a tuple of numbers, which lives in registers."""
+    return tuple(a[place + n] for n in range(count.value))
+
+
+@emits(take, lambda a, place, count: types.UniTuple(a.dtype, count.value))
+def _take(emitter: Emitter, args: Any) -> Any:
+    array, first = emitter.array(0, args), emitter.whole(1, args)
+    builder = emitter.builder
+    return emitter.row([
+        builder.load(emitter.at(array, builder.add(first, emitter.number(n))))
+        for n in range(emitter.signature.return_type.count)])
+
+
+def spread(lanes: Constant, a: Any, place: int, count: Constant) -> Any:
+    """Read a[place:place + count], repeated until every lane is filled."""
+    return np.tile(a[place:place + count.value], lanes.value // count.value)
+
+
+@emits(spread, lambda lanes, a, place, count: VectorType(a.dtype, lanes.value))
+def _spread(emitter: Emitter, args: Any) -> Any:
+    kind, count = emitter.signature.return_type, emitter.signature.args[3].value
+    part = emitter.load(emitter.array(1, args), emitter.whole(2, args),
+                        VectorType(kind.dtype, count))
+    return emitter.shuffle(part, part, [lane % count for lane in range(kind.lanes)])
+
+
+def folded(row: Any, other: Any) -> Any:
+    """Fold every vector of two rows to half its lanes by adding its halves, and join the two."""
+    half = len(row[0]) // 2
+    return tuple(np.concatenate([x[:half] + x[half:], y[:half] + y[half:]])
+                 for x, y in zip(row, other, strict=True))
+
+
+@emits(folded, lambda row, other: row)
+def _folded(emitter: Emitter, args: Any) -> Any:
+    lanes = emitter.signature.return_type.dtype.lanes
+    first = [lane for start in (0, lanes) for lane in range(start, start + lanes // 2)]
+    second = [lane + lanes // 2 for lane in first]
+    return emitter.row([
+        emitter.builder.fadd(emitter.shuffle(x, y, first), emitter.shuffle(x, y, second))
+        for x, y in zip(*map(emitter.members, args), strict=True)])
+
+
+# A tile is a row of rows: vector (r, c) is number r * columns + c.
+
+
+def add_outer(tile: Any, a: Any, places: Any, offset: int, columns: Any) -> Any:
+    """Add a[places[r] + offset] columns[c] to vector (r, c) of a tile."""
+    return tuple(each + a[places[n // len(columns)] + offset] * columns[n % len(columns)]
+                 for n, each in enumerate(tile))
+
+
+@emits(add_outer, lambda tile, a, places, offset, columns: tile)
+def _add_outer(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.return_type.dtype, emitter.array(1, args)
+    builder, offset, out = emitter.builder, emitter.whole(3, args), []
+    sums, columns = iter(emitter.members(args[0])), emitter.members(args[4])
+    for place in emitter.members(args[2]):
+        x = emitter.splat(builder.load(emitter.at(array, builder.add(place, offset))), kind)
+        out += [emitter.fma(x, column, next(sums), kind) for column in columns]
+    return emitter.row(out)
+
+
+def plus_columns(tile: Any, columns: Any) -> Any:
+    """Add columns[c] to vector (r, c) of a tile."""
+    return tuple(each + columns[n % len(columns)] for n, each in enumerate(tile))
+
+
+@emits(plus_columns, lambda tile, columns: tile)
+def _plus_columns(emitter: Emitter, args: Any) -> Any:
+    columns = emitter.members(args[1])
+    return emitter.row([emitter.builder.fadd(each, columns[n % len(columns)])
+                        for n, each in enumerate(emitter.members(args[0]))])
+
+
+def plus_loaded(tile: Any, a: Any, places: Any) -> Any:
+    """Add a[places[r] + c lanes:...] to vector (r, c) of a tile."""
+    columns, lanes = len(tile) // len(places), len(tile[0])
+    starts = [place + c * lanes for place in places for c in range(columns)]
+    return tuple(each + a[start:start + lanes] for each, start in zip(tile, starts, strict=True))
+
+
+@emits(plus_loaded, lambda tile, a, places: tile)
+def _plus_loaded(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.return_type.dtype, emitter.array(1, args)
+    return emitter.row([
+        emitter.builder.fadd(each, emitter.load(array, start, kind)) for each, start in zip(
+            emitter.members(args[0]), emitter.starts(0, 2, args), strict=True)])
+
+
+def store_tile(a: Any, places: Any, tile: Any) -> None:
+    """Write vector (r, c) of a tile to a[places[r] + c lanes:...]."""
+    columns, lanes = len(tile) // len(places), len(tile[0])
+    for n, each in enumerate(tile):
+        store(a, places[n // columns] + n % columns * lanes, each)
+
+
+@emits(store_tile, lambda a, places, tile: types.void)
+def _store_tile(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.args[2].dtype, emitter.array(0, args)
+    for each, start in zip(emitter.members(args[2]), emitter.starts(2, 1, args), strict=True):
+        emitter.store(array, start, each, kind)
+    return emitter.context.get_dummy_value()
+
+
+def rectified(row: Any) -> Any:
+    """Zero where a number is negative; NaN stays NaN."""
+    return tuple(np.where(each < 0, each.dtype.type(0), each) for each in row)
+
+
+@emits(rectified, lambda row: row)
+def _rectified(emitter: Emitter, args: Any) -> Any:
+    zero = emitter.constant(0.0, emitter.signature.return_type.dtype)
+    return emitter.row([emitter.larger(zero, each) for each in emitter.members(args[0])])

@@ -1,0 +1,116 @@
+"""The vector emitter: compiled, every function gives what it says in NumPy, at every width."""
+
+import numpy as np
+import pytest
+from numba import njit
+
+from sasakit.accel.numba_cpu import vectors
+from sasakit.accel.numba_cpu.vector_exp import exponential
+from sasakit.accel.numba_cpu.vector_types import Constant
+from sasakit.accel.numba_cpu.vectors import (
+    add_outer,
+    add_products,
+    folded,
+    larger,
+    largest,
+    load,
+    loads,
+    plus,
+    plus_columns,
+    plus_loaded,
+    plus_row,
+    rectified,
+    splat,
+    splats,
+    spread,
+    store,
+    store_tile,
+    stores,
+    take,
+    times,
+)
+
+COUNT, ROWS, HEADS = Constant(6), Constant(3), Constant(2)
+
+
+def one_vector(out, a, b, lanes, count, rows, heads):
+    x, y = load(lanes, a, 1), load(lanes, b, 2)
+    store(out, 0, x + y)
+    store(out, 100, (x - y) * splat(lanes, a[0]))
+    store(out, 200, larger(x, y))
+    store(out, 300, spread(lanes, a, 3, heads))
+    store(out, 400, x / splat(lanes, a[5]))
+
+
+def rows_of_vectors(out, a, b, lanes, count, rows, heads):
+    row, step = loads(lanes, a, 1, 7, count), lanes.value
+    stores(out, 0, step, add_products(row, load(lanes, b, 0), b, 2, 5))
+    stores(out, 100, step, plus(times(row, load(lanes, b, 3)), load(lanes, b, 4)))
+    stores(out, 200, step, plus_row(row, splats(lanes, a[2], count)))
+    store(out, 300, largest(row, load(lanes, b, 0)))
+    stores(out, 400, step, folded(row, loads(lanes, b, 0, 1, count)))
+
+
+def tiles(out, a, b, lanes, count, rows, heads):
+    places = take(np.array([9, 30, 4, 17]), 1, rows)
+    targets = take(np.array([0, 100, 300]), 0, rows)
+    columns = loads(lanes, b, 3, lanes.value, heads)
+    tile = add_outer(splats(lanes, a[0], count), a, places, 2, columns)
+    store_tile(out, targets, rectified(plus_loaded(plus_columns(tile, columns), b, places)))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+@pytest.mark.parametrize("function", [one_vector, rows_of_vectors, tiles])
+def test_compiled_is_what_it_says(function, lanes, dtype):
+    # Whole numbers that divide by powers of two: no rounding, so that both must be equal.
+    rng = np.random.default_rng(lanes)
+    a, b = (rng.integers(-9, 9, 600).astype(dtype) for _ in range(2))
+    a[5] = 4
+    compiled, said = np.zeros(600, dtype), np.zeros(600, dtype)
+    arguments = (a, b, Constant(lanes), COUNT, ROWS, HEADS)
+    njit(function)(compiled, *arguments)
+    function(said, *arguments)
+    assert said.any()
+    assert (compiled == said).all()
+
+
+@njit
+def exponentials(out, x, lanes):
+    for place in range(0, x.size, lanes.value):
+        store(out, place, exponential(load(lanes, x, place)))
+
+
+@pytest.mark.parametrize(("dtype", "least"), [(np.float32, -110), (np.float64, -750)])
+@pytest.mark.parametrize("lanes", [2, 4, 8, 16])
+def test_exponential_is_within_two_ulp(lanes, dtype, least):
+    x = np.linspace(least, 0, 16000).astype(dtype)
+    found = np.empty_like(x)
+    exponentials(found, x, Constant(lanes))
+    exact = np.exp(x.astype(np.longdouble))
+    ulp = np.spacing(np.maximum(exact.astype(dtype), np.finfo(dtype).smallest_subnormal))
+    assert (np.abs(found - exact) <= 2 * ulp).all()
+
+
+def test_exponential_of_what_is_no_number_or_has_no_end():
+    x = np.array([0, -0.0, -np.inf, np.nan, -1e30, -200, 0, 0], np.float32)
+    found = np.empty_like(x)
+    exponentials(found, x, Constant(8))
+    assert found[[0, 1, 2, 4, 5]].tolist() == [1, 1, 0, 0, 0]
+    assert np.isnan(found[3])
+
+
+def test_every_function_is_tried():
+    ours = {name for name, value in vars(vectors).items()
+            if getattr(value, "__module__", None) == vectors.__name__ and not name.startswith("_")}
+    assert ours <= set(globals())
+
+
+@pytest.mark.parametrize("place", [-1, 13])
+def test_a_vector_out_of_bounds_is_refused_where_indices_are_checked(place):
+    @njit(boundscheck=True)
+    def read(a, lanes, place):
+        store(a, 0, load(lanes, a, place))
+
+    with pytest.raises(IndexError, match="out of bounds"):
+        read(np.zeros(16, np.float32), Constant(4), place)
