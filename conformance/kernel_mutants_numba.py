@@ -7,6 +7,11 @@ from .mutants import Mutant
 # By name alone: the kernels are loaded like anyone's package, and only where they are judged.
 _numba = partial(Mutant, package="sasakit.accel.numba_cpu")
 
+# Heads as lanes are for wide layers; so changed, they serve the suites' narrow ones too.
+_lanes = partial(_numba, setting=("head_layout", "LEAST_CHANNELS = 64\n", "LEAST_CHANNELS = 1\n"))
+# The same with vectors of two, which two heads fill.
+_pairs = partial(_numba, setting=("head_layout", "lanes_of(dtype).value if heads * depth >= LEAST_CHANNELS else 0\n", "2\n"))
+
 _BEFORE = "    extent, before = options.extent, options.slots_before\n"
 
 NUMBA_MUTANTS = (
@@ -32,11 +37,11 @@ NUMBA_MUTANTS = (
     _numba("ATT-1", "heads-interleaved", "pack", "factor * x[source + pixel * stride + d]", "factor * x[source - (image % frame.heads) * (frame.depth - 1) + pixel * stride + d * frame.heads]"),
     _numba("ATT-2", "last-depth-ignored", "lanes", "                           + a[i2 + lane] * b[j2 + lane] + a[i3 + lane] * b[j3 + lane])\n\n\n@helper\ndef dot_two", "                           + a[i2 + lane] * b[j2 + lane])\n\n\n@helper\ndef dot_two"),
     _numba("ATT-2", "key-of-the-slot-before", "lanes", "a3 * b[j3 + ONE + lane])", "a3 * b[j3 + lane])"),
-    _numba("ATT-3", "scaled-both", "attention", "number(options.scale if both else 1.0)", "number(options.scale)"),
+    _numba("ATT-3", "scaled-both", "sources", "    position = scale if both else 1.0\n", "    position = scale\n"),
     _numba("ATT-4", "sum-of-the-last", "softmax", "            total[lane] += weight\n", "            total[lane] = weight\n"),
     _numba("ATT-5", "value-of-the-slot-before", "lanes", "after * b[j2 + ONE + lane]", "after * b[j2 + lane]"),
-    _numba("ATT-6", "projection-shared", "attention", "*([weights[\"w_key\"]] if options.content else [])", "*([w_query] if options.content else [])"),
-    _numba("ATT-6", "last-tap-ignored", "dense", "        for tap in range(walk.taps - walk.taps % 4, walk.taps):\n", "        for tap in range(walk.taps - walk.taps % 4, walk.taps - 1):\n"),
+    _numba("ATT-6", "projection-shared", "attention", "    key = weights[\"w_key\"] if options.content else None\n", "    key = w_query if options.content else None\n"),
+    _numba("ATT-6", "last-tap-ignored", "gemm", "        for offset in range(walk.taps):\n", "        for offset in range(max(1, walk.taps - 1)):\n"),
     _numba("ATT-7", "groups-shared", "attention", "(block, head * block.shape[0], part", "(block, 0 * head * block.shape[0], part"),
     _numba("ATT-8", "output-activated", "window_attention", "if relu and y < 0 else y", "if y < 0 else y"),
     _numba("ATT-9", "content-kept", "attention", "    key = Source(projected, channels, stride) if options.content else None\n", "    key = Source(projected, channels if options.content else 0, stride)\n"),
@@ -54,11 +59,11 @@ NUMBA_MUTANTS = (
     _numba("STEM-7", "last-rows-not-cut", "block_attention", "min(window, blocks.height - i)", "window"),
     _numba("NET-1", "blocks-miscounted", "network", "        for packed in self.blocks:\n", "        for packed in self.blocks[:-1]:\n"),
     _numba("NET-2", "relu-missing", "network", "_apply(x, packed.reduce, relu=True)", "_apply(x, packed.reduce)"),
-    _numba("NET-2", "residual-missing", "dense", "    if residual.size > 0:\n", "    if residual.size < 0:\n"),
+    _numba("NET-2", "residual-missing", "gemm", "        sums = plus_loaded(sums, after.residual, to)\n", "        sums = sums\n"),
     _numba("NET-3", "relu-missing-after-pool", "network", "average(y.reshape(-1), y.shape, bias=shift, relu=True)", "average(y.reshape(-1), y.shape, bias=shift)"),
     _numba("NET-6", "norm-unshifted", "norm", "(shift - mean * factor)", "(shift)"),
     _numba("NET-7", "classifier-unbiased", "network", "flat(weights[\"classifier.bias\"].copy())", "flat(0 * weights[\"classifier.bias\"])"),
-    _numba("NET-10", "columns-unstrided", "dense", "stride * width * channels, stride * channels, 1, 0,", "stride * width * channels, channels, 1, 0,"),
+    _numba("NET-10", "columns-unstrided", "dense", "                stride * channels_in, 1, 0,", "                channels_in, 1, 0,"),
     _numba("NET-11", "pool-counts-padding", "average_pool", "1.0 / (rows * cols)", "0.25"),
     _numba("NUM-1", "silent-upcast", "arrays", "    return np.empty(shape, like.dtype.newbyteorder(\"=\"))\n", "    return np.empty(shape)\n"),
     _numba("NUM-2", "exponential-cut-short", "exponential", "((((C5 * r + C4) * r + C3) * r + C2) * r + C1)", "(C2 * r + C1)"),
@@ -70,4 +75,13 @@ NUMBA_MUTANTS = (
     _numba("INV-6", "weights-ignored", "attention", "    check_attention_layer(NUMBA, x, weights, options)\n", ""),
     _numba("NUM-2", "queries-cleared-twice", "window_attention", "    clear(q, 0, q.size)\n", "    clear(q, 0, q.size)\n    clear(q, 0, q.size)\n", equivalent="zeros written a second time are the same zeros"),
     _numba("WIN-1", "longer-pitch", "frame", "    pitch = width + max(before, extent - 1 - before)\n", "    pitch = width + extent - 1\n", equivalent="more zeros between rows than windows reach are never read"),
+    _lanes("WIN-1", "window-off-centre-in-lanes", "head_attention", "        left = first_slot(j, frame.width, extent, frame)\n", "        left = max(first_slot(j, frame.width, extent, frame) - 1, 0)\n"),
+    _lanes("PAD-2", "padding-zero-in-lanes", "head_attention", "0 <= col < frame.width", "0 <= col <= frame.width"),
+    _lanes("PAD-3", "window-shifted-far-in-lanes", "head_attention", "        return min(max(at - frame.before, 0), size - extent)\n", "        return max(min(at - frame.before, size - extent - 1), 0)\n"),
+    _lanes("REL-3", "offset-descending-in-lanes", "head_layout", "        out[head // arranged.heads][:, places[head] % numbers] = table[head]\n", "        out[head // arranged.heads][:, places[head] % numbers] = table[head][::-1]\n"),
+    _lanes("REL-6", "slot-indexed-in-lanes", "head_attention", "        entries[pixel] = left - j + extent - 1 if frame.shift else 0\n", "        entries[pixel] = extent - 1 if frame.shift else 0\n"),
+    _lanes("ATT-1", "heads-swapped-in-lanes", "head_attention", "scratch[d * counts.heads + head]", "scratch[d * counts.heads + counts.heads - 1 - head]"),
+    _pairs("ATT-2", "second-row-repeated", "head_logits", "key, place + frame.pitch + vector * lanes, step)", "key, place + vector * lanes, step)"),
+    _lanes("ATT-2", "pixel-beside-repeated", "head_logits", "key, near[1] + place, step)", "key, near[0] + place, step)"),
+    _lanes("ATT-4", "total-is-largest", "head_attention", "        total = total + weight\n", "        total = larger(total, weight)\n"),
 )

@@ -27,6 +27,7 @@ class Mutant:
     old, new   the text that stands once in that file, and what replaces it
     package    the package that it changes, the reference or another of its interface
     equivalent why it means what the original means and must pass; None where it must be refused
+    setting    file, old and new text of a change without a mistake, which brings the cases to it
     """
 
     clause: str
@@ -36,6 +37,13 @@ class Mutant:
     new: str
     package: str = REFERENCE
     equivalent: str | None = None
+    setting: tuple[str, str, str] | None = None
+
+    @property
+    def changes(self) -> list[tuple[str, str, str]]:
+        """File, old and new text of everything that it changes."""
+        own = (self.file, self.old, self.new)
+        return [own] if self.setting is None else [own, self.setting]
 
     @property
     def id(self) -> str:
@@ -65,10 +73,10 @@ class _Source:
     def exec_module(self, module: ModuleType) -> None:
         file = module.__name__.removeprefix(self.package).lstrip(".") or "__init__"
         source = (self.folder / f"{file}.py").read_text("utf-8")
-        if file == self.mutant.file:
-            if source.count(self.mutant.old) != 1:
-                raise ValueError(f"`old` must stand once in {file}.py; got {self.mutant.old!r}.")
-            source = source.replace(self.mutant.old, self.mutant.new)
+        for old, new in ((old, new) for place, old, new in self.mutant.changes if place == file):
+            if source.count(old) != 1:
+                raise ValueError(f"`old` must stand once in {file}.py; got {old!r}.")
+            source = source.replace(old, new)
         # Options and checks stay those of the reference, whose types the cases carry.
         source = source.replace("from .contract", "from sasakit.reference.contract")
         exec(compile(source, f"{file}.py (mutant {self.mutant.deviation})", "exec"),
