@@ -10,6 +10,7 @@ from ..target import Target
 from .diagnose import diagnose
 from .instance import ModuleError
 from .isolated import IsolatedBuilder
+from .network_report import beyond_a_layer
 
 
 def split_modules(targets: Sequence[Target]) -> tuple[list[IsolatedTarget], list[Target]]:
@@ -27,7 +28,7 @@ def module_report(target: IsolatedTarget) -> Report:
     """
     start = time.perf_counter()
     try:
-        diagnosis = diagnose(IsolatedBuilder(target))
+        diagnosis = beyond_a_layer(target, diagnose(IsolatedBuilder(target)))
     except ModuleError as error:
         return Report(target.name, "not judged", reason=str(error),
                       seconds=time.perf_counter() - start)

@@ -33,8 +33,10 @@ class ModuleTarget:
     offer = Offer((MODULE,), profiles_of({}, ("float64",)))
 
     def __init__(self, name: str, make: Callable[..., Any], arguments: Mapping[str, str]) -> None:
+        from .network_door import NetworkDoor
         from .torch_module import TorchBuilder, TorchInstance
         self.name = name
+        self._network = NetworkDoor(make, arguments)
         self._builder = TorchBuilder(make, arguments)
         self._built: dict[Sizes, TorchInstance] = {}
 
@@ -49,6 +51,8 @@ class ModuleTarget:
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
         """The module's output, or its own parameters."""
         given = dict(arrays)
+        if self._network.answers(case.operation, given):
+            return self._network.call(case.operation, given)
         sizes = Sizes(*(int(size) for size in given.pop("sizes")))
         if sizes not in self._built:
             self._built[sizes] = self._builder.build(sizes)
