@@ -50,7 +50,8 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], clauses: str | None,
     a process of its own, within limits; what it does not offer is not judged.
 
     A class of torch modules needs no adapter: its parameters are found by their shapes and by what
-    they do, and what it computes is named, the clause that each difference violates with it.
+    they do, and what it computes is named, the clause that each difference violates with it. An
+    attention stem and a whole network are judged likewise, the network layer by layer.
 
     Each clause is tried on small random cases in every dtype that the target takes. Results are
     compared element by element with the reference's, within a budget that is derived from the
@@ -65,6 +66,7 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], clauses: str | None,
       sasakit verify torch --gradients
       sasakit verify mine.py:attention --operation local_attention --time-limit 5
       sasakit verify attention.py:AttentionConv --arg in_channels={channels_in}
+      sasakit verify resnet.py:AttentionResNet26 --arg num_classes=10
       sasakit verify --process "python examples/process/attention.py"
       sasakit verify numba --html report.html --junit report.xml
       sasakit verify numba --case PAD-1/outside_neighbours_take_part/float64/0.0.0.0.0.0

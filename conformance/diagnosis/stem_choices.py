@@ -158,10 +158,11 @@ def named_stem_deviations(choices: StemChoices) -> list[Deviation]:
         found.append(Deviation("padding-before-projection", "PAD-1",
                                "the input is padded before the projections, so that keys and "
                                "values outside the image equal the projections' biases"))
-    return found + _finish_deviations(choices.finish)
+    return found + finish_deviations(choices.finish)
 
 
-def _finish_deviations(finish: tuple[str, ...]) -> list[Deviation]:
+def finish_deviations(finish: tuple[str, ...]) -> list[Deviation]:
+    """Deviations of what follows the attention of a stem."""
     found = []
     if "relu" in finish:
         found.append(Deviation("stem-relu", "STEM-3", "a ReLU follows: " + ", ".join(finish)))

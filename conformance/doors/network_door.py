@@ -42,7 +42,8 @@ class NetworkDoor:
             return {spell(n, each): np.zeros(0)
                     for n, each in enumerate(self.network.calls(given["x"]))}
         if operation == NETWORK_ARRAY:
-            return self.network.array(given["x"], int(given["call"]), int(given["side"]))
+            where = (int(given[name].item()) for name in ("call", "side"))
+            return self.network.array(given["x"], *where)
         instance = self._instance(operation in (OPEN_MODULE, OPEN_PARAMETERS), given)
         if operation in (OPEN_PARAMETERS, MODULE_PARAMETERS):
             return instance.get()
@@ -60,7 +61,7 @@ class NetworkDoor:
 
     def _instance(self, opened: bool, given: dict[str, Any]) -> Any:
         from .torch_network import OpenBuilder
-        part = int(given.pop("part")) if "part" in given else None
+        part = int(given.pop("part").item()) if "part" in given else None
         sizes = Sizes(*(int(size) for size in given.pop("sizes")))
         key = (opened, part, sizes)
         if key not in self._built:

@@ -5,7 +5,7 @@ a module is judged.
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from inspect import Signature, signature
+from inspect import Parameter, Signature, signature
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .torch_module import TorchBuilder
 
 # What a network is built with where its constructor asks, and nobody said it.
 USUAL = Sizes(3, 64, 8, 7)
+VARIABLE = (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
 
 
 class OpenInstance:
@@ -102,7 +103,7 @@ class TorchNetwork:
         classes = {type(module) for module in _network(make, arguments).modules()}
         with recorded(classes) as calls:
             self.module = _network(make, arguments)
-        self.arguments = {path: calls.get(id(module), {})
+        self.arguments = {path: calls.get(id(module), (module, {}))[1]
                           for path, module in self.module.named_modules()}
         self.module.double().eval()
         randomize(self.module)
@@ -176,9 +177,12 @@ def _network(make: Callable[..., Any], arguments: Mapping[str, str]) -> torch.nn
 
 
 @contextmanager
-def recorded(classes: set[type]) -> Iterator[dict[int, dict[str, Any]]]:
-    """The arguments of every instance of these classes that is made meanwhile, by its id."""
-    calls: dict[int, dict[str, Any]] = {}
+def recorded(classes: set[type]) -> Iterator[dict[int, tuple[Any, dict[str, Any]]]]:
+    """Every instance of these classes that is made meanwhile, with its arguments, by its id.
+
+    The instances are kept, so that none that is dropped leaves its id to another.
+    """
+    calls: dict[int, tuple[Any, dict[str, Any]]] = {}
     own = {cls: cls.__dict__.get("__init__") for cls in classes}
     for cls in classes:
         setattr(cls, "__init__", _recording(getattr(cls, "__init__"), calls))  # noqa: B009, B010
@@ -193,12 +197,15 @@ def recorded(classes: set[type]) -> Iterator[dict[int, dict[str, Any]]]:
 
 
 def _recording(init: Callable[..., None],
-               calls: dict[int, dict[str, Any]]) -> Callable[..., None]:
+               calls: dict[int, tuple[Any, dict[str, Any]]]) -> Callable[..., None]:
     def recording(self: Any, *args: Any, **kwargs: Any) -> None:
         bound: dict[str, Any] = {}
         with suppress(TypeError):
-            bound = dict(list(signature(init).bind(self, *args, **kwargs).arguments.items())[1:])
-        calls.setdefault(id(self), bound)
+            found = signature(init).bind(self, *args, **kwargs)
+            found.apply_defaults()
+            bound = {name: value for name, value in list(found.arguments.items())[1:]
+                     if found.signature.parameters[name].kind not in VARIABLE}
+        calls.setdefault(id(self), (self, bound))
         init(self, *args, **kwargs)
     return recording
 
