@@ -56,7 +56,7 @@ def _subjects(builder: Builder, seed: int) -> list[StemSubject] | None:
         rng = np.random.default_rng(seed)
         try:
             built = [builder.build(size) for size in sizes]
-            widths = [instance.run(rng.standard_normal((1, 24, 24, size.channels_in))).shape[-1]
+            widths = [instance.run(rng.standard_normal((1, 12, 12, size.channels_in))).shape[-1]
                       for instance, size in zip(built, sizes, strict=True)]
         except ModuleError:
             continue

@@ -44,8 +44,10 @@ class StemSubject:
         """Value matrices; 0 where a convolution gives the values."""
         return len(self.values) // self.sizes.channels_out
 
-    def image(self, height: int = 12, width: int = 24, batch: int = 1) -> Array:
+    def image(self, height: int | None = None, width: int | None = None, batch: int = 1) -> Array:
         """A random image; its default size is a multiple of every window that is tried."""
+        small = self.sizes.extent <= 4
+        height, width = height or (8 if small else 12), width or (12 if small else 24)
         return self.rng.standard_normal((batch, height, width, self.sizes.channels_in))
 
     def rows(self, entries: Mapping[str, Array]) -> Array:
@@ -182,7 +184,9 @@ def sort_stem_rows(subject: StemSubject) -> bool:
     There all keys are alike, so that queries and keys change nothing. False where no rows act so,
     or not in whole matrices.
     """
-    colour = np.broadcast_to(subject.image(1, 1), (1, 24, 24, subject.sizes.channels_in))
+    # Large enough that no window of the block in its middle reaches a border.
+    size = 12 if subject.sizes.extent <= 4 else 24
+    colour = np.broadcast_to(subject.image(1, 1), (1, size, size, subject.sizes.channels_in))
     entries = subject.alike(subject.random())
     if "norm_shift" in subject.parts.norm:
         shift = subject.parts.norm["norm_shift"]

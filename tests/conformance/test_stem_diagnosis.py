@@ -31,10 +31,8 @@ RIGHT = {
 WRONG = {
     stems.PublicStem: {"stem-sliding-window", "position-sliding", "softmax-per-channel"},
     stems.OverPositions: {"mixture-over-positions"},
-    stems.Unnormalized: {"mixture-unnormalized"},
     stems.Tied: {"embeddings-tied"},
     stems.SharedValues: {"mixture-first-only"},
-    stems.Ignored: {"mixture-ignored"},
     stems.InImage: {"position-in-image"},
     stems.ScaledStem: {"stem-scaled"},
     stems.PoolFirst: {"stem-pool-first"},
