@@ -6,14 +6,15 @@ because what one module was given is exactly that function of what another gave.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations, product
 
 import numpy as np
 
 from ..estimate import Array
 from .instance import same
+from .network_pools import AVERAGES, averaged, pooled
 from .network_trace import Call, Module, Network
-from .stem_variant import pooled
 
 Function = Callable[[Array], Array]
 
@@ -25,12 +26,6 @@ def _last(function: Callable[[Array], Array]) -> Function:
 
 def _pool(window: int, how: str, *, floor: bool = False) -> Function:
     return _last(lambda x: pooled(x, window, how, floor=floor))
-
-
-def _counted(x: Array) -> Array:
-    """Averages of 2 x 2 pixels, those outside counted as zeros."""
-    ends = [(0, 0), (0, 0), *((0, size % 2) for size in x.shape[2:])]
-    return _pool(2, "average")(np.pad(x, ends))
 
 
 def _overlapping(x: Array) -> Array:
@@ -45,14 +40,13 @@ def _overlapping(x: Array) -> Array:
 # are one, as all averages are on even sizes.
 FUNCTIONS: dict[str, Function] = {
     "": lambda x: x, "relu": lambda x: np.maximum(x, 0),
-    "average": _pool(2, "average"), "average floor": _pool(2, "average", floor=True),
-    "average counted": _counted,
+    **{how: _last(partial(averaged, how=how)) for how in AVERAGES},
     "maximum": _pool(2, "maximum"), "maximum floor": _pool(2, "maximum", floor=True),
     "even": lambda x: x[:, :, ::2, ::2], "odd": lambda x: x[:, :, 1::2, 1::2],
     "mean": lambda x: x.mean(axis=(2, 3)), "global maximum": lambda x: x.max(axis=(2, 3)),
     "maximum 3": _overlapping, "maximum 4": _pool(4, "maximum"), "average 4": _pool(4, "average"),
 }
-POOLS = ("average", "average floor", "average counted", "maximum", "maximum floor")
+POOLS = (*AVERAGES, "maximum", "maximum floor")
 WORDS = ("", "relu", *POOLS)
 
 

@@ -13,6 +13,7 @@ from sasakit.reference.mixture import mixture_weights
 
 from ..estimate import Array
 from .instance import Sizes
+from .network_pools import pooled
 from .stem_choices import SCALES, StemChoices
 from .variant import head_groups
 
@@ -193,17 +194,3 @@ def finished(y: Array, weights: StemWeights, window: int, choices: StemChoices) 
         else:
             y = pooled(y, window, step, floor=choices.cut == "floor")
     return y
-
-
-def pooled(y: Array, window: int, how: str, *, floor: bool) -> Array:
-    """Maxima or averages of window x window blocks; the last ones are cut, or dropped."""
-    if floor:
-        y = y[:, :y.shape[1] // window * window, :y.shape[2] // window * window]
-    batch, height, width, channels = y.shape
-    rows, cols = -(-height // window), -(-width // window)
-    ends = ((0, 0), (0, rows * window - height), (0, cols * window - width), (0, 0))
-    shape = (batch, rows, window, cols, window, channels)
-    if how == "maximum":
-        return np.asarray(np.pad(y, ends, constant_values=-np.inf).reshape(shape).max(axis=(2, 4)))
-    counts = np.pad(np.ones_like(y), ends).reshape(shape).sum(axis=(2, 4))
-    return np.asarray(np.pad(y, ends).reshape(shape).sum(axis=(2, 4)) / counts)

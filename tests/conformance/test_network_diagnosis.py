@@ -14,11 +14,13 @@ from torch import nn
 from sasakit.conformance import diagnosis as package
 from sasakit.conformance.clauses import all_clauses
 from sasakit.conformance.diagnosis import network_diagnosis
+from sasakit.conformance.diagnosis.diagnose import diagnose
 from sasakit.conformance.diagnosis.instance import same
 from sasakit.conformance.diagnosis.module_report import module_report
 from sasakit.conformance.diagnosis.network_blocks import BlockFacts, judge_block
 from sasakit.conformance.diagnosis.network_diagnosis import diagnose_network
 from sasakit.conformance.diagnosis.network_flow import FUNCTIONS, Way
+from sasakit.conformance.doors.torch_module import TorchBuilder
 from sasakit.conformance.doors.torch_network import TorchNetwork
 from sasakit.conformance.isolation.target import IsolatedTarget
 from sasakit.conformance.report import Diagnosis
@@ -54,6 +56,23 @@ def test_strided_queries_are_named():
     assert diagnosis.found == "deviations"
     assert [(each.name, each.clause) for each in diagnosis.deviations] == [
         ("strided-queries", "NET-3")]
+
+
+class FloorPool(networks.PooledAttention):
+    def forward(self, x):
+        y = networks.Attention.forward(self, x)
+        return torch.nn.functional.avg_pool2d(y, 2)
+
+
+@pytest.mark.parametrize(("module", "names"), [
+    (networks.PooledAttention, []), (networks.StridedAttention, ["strided-queries"]),
+    (FloorPool, ["pool-floor-size"]),
+])
+def test_a_layer_built_with_stride_two_is_pooled_or_strided(module, names):
+    diagnosis = diagnose(TorchBuilder(module, {"stride": "2"}))
+    assert diagnosis.found == ("deviations" if names else "options")
+    assert [each.name for each in diagnosis.deviations] == names
+    assert ("pool" in diagnosis.options) == (names != ["strided-queries"])
 
 
 @pytest.fixture
