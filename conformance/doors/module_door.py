@@ -1,4 +1,5 @@
-"""The door for torch module classes that nobody adapted: built, set and run as the kit asks.
+"""The door for torch module classes that nobody adapted: built, set and run as the kit asks. A
+function that makes a module, such as a network of one depth, stands for its class.
 
 A case "module" has the arrays x (batch, height, width, channels), sizes (4,) as the numbers of
 `Sizes`, and parameters by name; "module parameters" has sizes alone and gives the parameters that
@@ -6,14 +7,17 @@ a new build has. Every case says all that it depends on, so that a process that 
 """
 
 from collections.abc import Callable, Mapping
+from inspect import signature
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from ..case import Case
+from ..diagnosis.construct import role_of
 from ..diagnosis.instance import Sizes
 from ..estimate import Array
-from ..offer import MODULE, Offer, profiles_of
+from ..offer import MODULE, OPERATIONS, Offer, profiles_of
 from ..profiles import Profile
 from ..target import native_arrays
 
@@ -24,6 +28,20 @@ def is_module_class(found: object) -> bool:
     """Whether something is a class of torch modules; torch itself is not imported for it."""
     return isinstance(found, type) and any(
         base.__module__ == ROOT and base.__name__ == "Module" for base in found.__mro__)
+
+
+def makes_modules(found: object, arguments: Mapping[str, str]) -> bool:
+    """Whether a function may be one that makes a module: it stands beside classes of modules, and
+    asks for nothing that neither its names nor the user says.
+    """
+    if not isinstance(found, FunctionType) or not any(map(is_module_class,
+                                                          found.__globals__.values())):
+        return False
+    asked = [name for name, each in signature(found).parameters.items()
+             if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL,
+                                                                 each.VAR_KEYWORD)]
+    return found.__name__ not in OPERATIONS and all(
+        name in arguments or role_of(name) is not None for name in asked)
 
 
 class ModuleTarget:

@@ -22,7 +22,7 @@ from ..isolation.failure import TargetFailure
 from ..offer import OPERATIONS, Offer, read_offer
 from ..profiles import Profile
 from ..target import native_arrays
-from .module_door import ModuleTarget, is_module_class
+from .module_door import ModuleTarget, is_module_class, makes_modules
 
 DECLARED = ("dtypes", "profile", "options", "checks_input")
 
@@ -84,7 +84,9 @@ def load(arguments: Mapping[str, Any]) -> PythonTarget | ModuleTarget:
         if not hasattr(found, part):
             raise ValueError(f"`target` must name something in {place}; got {name!r}.")
         found = getattr(found, part)
-    if is_module_class(found):
+    made = arguments.get("operation") is None and makes_modules(found, arguments.get("arguments")
+                                                                or {})
+    if is_module_class(found) or made:
         return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}))
     if isinstance(found, type):
         found = found()

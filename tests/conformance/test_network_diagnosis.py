@@ -20,6 +20,7 @@ from sasakit.conformance.diagnosis.module_report import module_report
 from sasakit.conformance.diagnosis.network_blocks import BlockFacts, judge_block
 from sasakit.conformance.diagnosis.network_diagnosis import diagnose_network
 from sasakit.conformance.diagnosis.network_flow import FUNCTIONS, Way
+from sasakit.conformance.doors.module_door import makes_modules
 from sasakit.conformance.doors.torch_module import TorchBuilder
 from sasakit.conformance.doors.torch_network import TorchNetwork
 from sasakit.conformance.isolation.target import IsolatedTarget
@@ -143,11 +144,22 @@ def test_what_gives_images_is_no_network():
 
 def test_a_process_of_its_own_says_the_same(monkeypatch):
     monkeypatch.chdir(Path(__file__).parent)
-    described = {"door": "python", "spec": "modules.networks:WrongLayer"}
+    described = {"door": "python", "spec": "modules.networks:wrong_layer"}
     with IsolatedTarget("networks", described) as target:
         report = module_report(target)
     assert report.outcome == "deviates"
     assert {each.name for each in report.diagnosis.deviations} == {"softmax-per-channel"}
+
+
+def attend(query, key, value):
+    return query
+
+
+@pytest.mark.parametrize(("found", "makes"), [
+    (networks.wrong_layer, True), (attend, False), (networks.WrongLayer, False), (len, False),
+])
+def test_functions_that_make_modules_are_told_from_operations(found, makes):
+    assert makes_modules(found, {}) == makes
 
 
 MAIN = ("conv1", "norm", "relu", "attention", "norm", "relu", "conv1", "norm")
