@@ -11,6 +11,7 @@ from ..report import Deviation, Diagnosis
 from .diagnose import diagnose
 from .instance import ModuleError, same
 from .network_blocks import BlockFacts, Name, judge_block, size_names
+from .network_count import count_parameters
 from .network_flow import POOLS, Flow, Image, inside
 from .network_parts import Parts, argument_of, is_wide, kinds_of, sort_modules
 from .network_stem import judge_stem
@@ -46,8 +47,8 @@ def diagnose_network(network: Network) -> Diagnosis | None:
     _judge_end(image, parts, facts, verdict)
     _judge_norms(parts, verdict)
     _judge_odd_sizes(_image(network, ODD_SIZE), parts, facts, verdict)
-    counts = [np.prod(shape, dtype=int) for shape in modules[0].parameters.values()]
-    verdict.notes.append(f"{len(facts)} blocks, {int(sum(counts))} parameters that are learned")
+    classes = image.calls[-1].gave[1]
+    verdict.notes.append(count_parameters(modules[0], stages_of(facts), classes, verdict))
     return verdict.diagnosis()
 
 

@@ -2,6 +2,7 @@
 
 from ..isolation.target import IsolatedTarget
 from ..report import Diagnosis
+from ..reports.summary import first_line
 from .instance import ModuleError
 from .network_diagnosis import diagnose_network
 from .network_isolated import IsolatedNetwork, open_builder
@@ -28,4 +29,4 @@ def _network(target: IsolatedTarget) -> Diagnosis | None:
     try:
         return diagnose_network(network)
     except ModuleError as error:
-        return Diagnosis("not judged", stopped_at=f"as a network: {error}")
+        return Diagnosis("not judged", stopped_at=f"as a network: {first_line(str(error))}")

@@ -4,7 +4,7 @@ from ..report import Deviation, Diagnosis
 from .diagnose import diagnose
 from .network_blocks import BlockFacts
 from .network_flow import Flow, Image, Way
-from .network_parts import Parts
+from .network_parts import Parts, argument_of
 from .network_trace import Module
 from .network_verdict import Verdict
 from .stem_choices import finish_deviations
@@ -59,6 +59,10 @@ def _judge_attention(image: Image, leaf: Module, way: Way, verdict: Verdict) -> 
     if found is None:
         _judge_layer(image, leaf, verdict)
         return
+    for name, role in (("stem_heads", "heads"), ("stem_window", "extent")):
+        value = argument_of(leaf, role)
+        if value is not None:
+            verdict.options[name] = value
     verdict.options |= found.options
     for each in found.deviations:
         verdict.deviate(Deviation(each.name, each.clause, f"{leaf.cls}: {each.sentence}"))

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from sasakit.reference import NetworkSpec
+
 from ..report import Deviation, Diagnosis
 
 
@@ -43,15 +45,18 @@ class Verdict:
 
     def diagnosis(self) -> Diagnosis:
         """Deviations first; what is not judged keeps a network from conforming."""
+        canonical = NetworkSpec()
+        options = {name: value for name, value in self.options.items()
+                   if name == "stem" or getattr(canonical, name, None) != value}
         open_words = [f"not judged: {text}" for text in self.unjudged]
         if self.deviations:
-            return Diagnosis("deviations", options=self.options, deviations=self.deviations,
+            return Diagnosis("deviations", options=options, deviations=self.deviations,
                              findings=[*self.violations, *open_words, *self.notes])
         if self.violations:
-            return Diagnosis("unknown", options=self.options, stopped_at=self.violations[0],
+            return Diagnosis("unknown", options=options, stopped_at=self.violations[0],
                              findings=[*self.violations[1:], *open_words, *self.notes])
         if self.unjudged:
-            return Diagnosis("not judged", options=self.options,
+            return Diagnosis("not judged", options=options,
                              stopped_at="as a network: " + "; ".join(self.unjudged),
                              findings=self.notes)
-        return Diagnosis("options", options=self.options, findings=self.notes)
+        return Diagnosis("options", options=options, findings=self.notes)

@@ -49,7 +49,7 @@ def test_a_right_network_conforms_under_its_options():
     assert (diagnosis.found, diagnosis.deviations) == ("options", [])
     assert diagnosis.options == {"extent": 3, "heads": 2, "stem": "conv"}
     parameters = sum(p.numel() for p in networks.AttentionResNet().parameters())
-    assert f"3 blocks, {parameters} parameters that are learned" in diagnosis.findings
+    assert f"{parameters} parameters that are learned, as COST-6 counts" in diagnosis.findings
 
 
 def test_strided_queries_are_named():
@@ -122,7 +122,7 @@ class Gated(networks.AttentionResNet):
 def test_an_attention_stem_is_judged_with_what_follows_it():
     diagnosis = diagnose_network(TorchNetwork(WithStem, {}))
     assert (diagnosis.found, diagnosis.deviations) == ("options", [])
-    assert diagnosis.options["stem"] == "mixture"
+    assert diagnosis.options == {"extent": 3, "heads": 2, "stem": "mixture", "stem_heads": 2}
 
 
 @pytest.mark.usefixtures("layers_are_right")
