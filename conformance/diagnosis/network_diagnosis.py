@@ -8,6 +8,7 @@ import numpy as np
 from sasakit.reference.contract.architecture import BLOCKS, EXPANSION
 
 from ..report import Deviation, Diagnosis
+from ..reports.summary import first_line
 from .diagnose import diagnose
 from .instance import ModuleError, same
 from .network_blocks import BlockFacts, Name, judge_block, size_names
@@ -212,9 +213,15 @@ def _judge_odd_sizes(image: Image, parts: Parts, facts: list[BlockFacts],
             if name not in before:
                 verdict.deviate(Deviation(name, clause, f"{fact.path}: {sentence}"))
                 before.add(name)
-    if image.raised is not None and not before & {"pool-floor-size", "pool-counts-padding"}:
-        verdict.notes.append(f"NET-11 is not judged: an image of {ODD_SIZE[0]} x {ODD_SIZE[1]} "
-                             f"pixels is refused: {image.raised}")
+    if image.raised is None or before & {"pool-floor-size", "pool-counts-padding"}:
+        return
+    rows, cols = ODD_SIZE
+    text = f"an image of {rows} x {cols} pixels is refused: {first_line(image.raised)}"
+    # What is refused after the last block has another reason than NET-11's.
+    if any(call.path == facts[-1].path for call in image.calls):
+        verdict.notes.append(text)
+    else:
+        verdict.deviate(Deviation("odd-size-refused", "NET-11", text))
 
 
 def _odd_pools(image: Image, parts: Parts, fact: BlockFacts) -> list[Name]:

@@ -72,6 +72,8 @@ def _judge_attention(image: Image, leaf: Module, way: Way, verdict: Verdict) -> 
     if any(token not in FINISH for token in after):
         verdict.open(f"what follows the stem's attention, {' '.join(after)}, is none that is known")
     elif after:
+        verdict.notes.append("STEM-7, sizes that the window does not divide, is not judged inside "
+                             "a network")
         for each in finish_deviations(tuple(FINISH[token] for token in after)):
             verdict.deviate(each)
 

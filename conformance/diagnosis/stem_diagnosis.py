@@ -6,6 +6,7 @@ import numpy as np
 
 from ..estimate import Array
 from ..report import Deviation, Diagnosis
+from ..reports.summary import first_line
 from .instance import Builder, ModuleError, Sizes, same
 from .stem_choices import StemChoices, named_stem_deviations
 from .stem_roles import STEM_SIZES, StemParts, readings, sort_stem, squeezed_shape
@@ -102,9 +103,9 @@ class _Stop(Exception):
 
 
 def _explain(subjects: list[StemSubject], mixed: bool) -> Diagnosis | None:
-    findings: list[str] = []
+    refused: list[Deviation] = []
     try:
-        fits = _fit(subjects[0], findings)
+        fits = _fit(subjects[0], refused)
     except _Stop as stop:
         found = [] if stop.counterexample is None else [stop.counterexample]
         return Diagnosis("unknown", stopped_at=f"as a stem: {stop.stage}", findings=found)
@@ -113,10 +114,10 @@ def _explain(subjects: list[StemSubject], mixed: bool) -> Diagnosis | None:
         return Diagnosis("unknown", stopped_at="as a stem: explanations at two sizes differ")
     if not mixed and agreed[0].choices.scope != "blocks":
         return None
-    return _spell(agreed, subjects, mixed, findings)
+    return _spell(agreed, subjects, mixed, refused)
 
 
-def _fit(subject: StemSubject, findings: list[str]) -> list[StemFit]:
+def _fit(subject: StemSubject, refused: list[Deviation]) -> list[StemFit]:
     values = "convolution" if subject.parts.kernel is not None else \
         "mixture" if subject.mixtures > 1 else "plain"
     fits = fit_attention(subject, values)
@@ -142,7 +143,8 @@ def _fit(subject: StemSubject, findings: list[str]) -> list[StemFit]:
                      "biases: all else matches, but no known reading of the biases does")
     fits, raised = fit_cut(subject, fits)
     if raised is not None:
-        findings.append(f"STEM-7 not judged: 13 x 23 pixels are refused: {raised}")
+        refused.append(Deviation("stem-size-refused", "STEM-7", "an image that the window does "
+                                 f"not divide is refused: {first_line(raised)}"))
     return _next(fits, "last blocks: all else matches, but no known way to end an image that the "
                        "window does not divide does")
 
@@ -218,9 +220,10 @@ def _confirm(fit: StemFit, subject: StemSubject) -> bool:
 
 
 def _spell(fits: list[StemFit], subjects: list[StemSubject], mixed: bool,
-           findings: list[str]) -> Diagnosis:
-    fit, subject = fits[0], subjects[0]
-    deviations = named_stem_deviations(fit.choices) + _parameter_deviations(fit, subject, mixed)
+           refused: list[Deviation]) -> Diagnosis:
+    fit, subject, findings = fits[0], subjects[0], []
+    deviations = [*named_stem_deviations(fit.choices), *refused,
+                  *_parameter_deviations(fit, subject, mixed)]
     if not set(fit.choices.finish) & {"maximum", "average"}:
         findings.append("STEM-3 is not judged in full: no pool is part of the module")
     if subject.instance.shapes == subjects[1].instance.shapes:

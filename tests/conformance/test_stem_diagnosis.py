@@ -37,6 +37,7 @@ WRONG = {
     stems.ScaledStem: {"stem-scaled"},
     stems.PoolFirst: {"stem-pool-first"},
     stems.WithRelu: {"stem-relu", "stem-pool-average", "stem-floor-size"},
+    stems.Unfolded: {"stem-size-refused"},
     stems.RelativeStem: {"stem-relative-term"},
     stems.Biased: {"projection-biased"},
 }

@@ -107,6 +107,13 @@ class PoolLast(Bottleneck):
         return self.pooled(super().last(x))
 
 
+class FloorLast(PoolLast):
+    """An odd size does not fit its shortcut."""
+
+    def pooled(self, x):
+        return F.avg_pool2d(x, 2) if self.stride == 2 else x
+
+
 class FloorPool(Bottleneck):
     """nn.AvgPool2d as it comes, behind the attention."""
 
@@ -178,6 +185,10 @@ class WrongLayer(AttentionResNet):
 
 class PoolAfterExpand(AttentionResNet):
     block = PoolLast
+
+
+class OddRefused(AttentionResNet):
+    block = FloorLast
 
 
 class FloorPooled(AttentionResNet):

@@ -232,6 +232,14 @@ class FloorSize(BlockStem):
         return F.max_pool2d(self.norm(y), self.w)
 
 
+class Unfolded(PlainStem):
+    """Blocks by a reshape, which takes no other sizes."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return super().forward(x.view(n, c, h // self.w, self.w, -1, self.w).view(n, c, h, w))
+
+
 class RelativeStem(PlainStem):
     """A relative term, as in the layer."""
 
