@@ -1,6 +1,7 @@
 """Pools of blocks that do not overlap, and layers that end in one (NET-3, NET-11)."""
 
 from collections.abc import Iterable, Iterator
+from itertools import product
 
 import numpy as np
 
@@ -37,9 +38,14 @@ def averaged(y: Array, how: str) -> Array:
 
 def smaller(readings: Iterable[Choices], x: Array, y: Array) -> Iterator[Choices]:
     """Readings whose output has the size that was seen, averages after the attention among them."""
-    halves = y.shape[1] < x.shape[1]
+    if y.shape[1] >= x.shape[1]:
+        yield from (choices for choices in readings if choices.stride == 1)
+        return
+    whole = []
     for choices in readings:
-        if (choices.stride > 1) == halves:
+        if choices.stride > 1:
             yield choices
-        elif halves:
-            yield from (choices.but(pool=how) for how in AVERAGES)
+        else:
+            whole.append(choices)
+    for choices, how in product(whole, AVERAGES):
+        yield choices.but(pool=how)
