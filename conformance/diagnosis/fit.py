@@ -61,7 +61,7 @@ class Fit:
 
 
 # What is told apart in each stage; scales may differ from size to size.
-VALUE_FIELDS = ("padding", "dilation", "order", "stride")
+VALUE_FIELDS = ("padding", "dilation", "order", "stride", "pool")
 CONTENT_FIELDS = ("heads", "softmax", "content")
 RELATIVE_FIELDS = ("arrangement", "term", "inside_only", "row", "column", "first_half", "softmax",
                    "heads")

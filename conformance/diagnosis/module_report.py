@@ -18,6 +18,7 @@ from .instance import SIZES, SQUARE_SIZES, ModuleError, Sizes
 from .isolated import IsolatedBuilder
 from .mapping import question
 from .module_suites import ModuleSuite, suite_case, suite_verdicts
+from .network_report import beyond_a_layer
 from .placement import Placement
 from .probes import dependence_findings, idle_parameters, randomize
 from .roles import Parts, sort_parameters
@@ -80,7 +81,7 @@ def examine_module(target: IsolatedTarget, asked: Question | None = None) -> Exa
     asked, start = asked or Question(), time.perf_counter()
     builder = IsolatedBuilder(target)
     try:
-        diagnosis = diagnose(builder, said=asked.said)
+        diagnosis = beyond_a_layer(target, diagnose(builder, said=asked.said))
     except ModuleError as error:
         return Examined(Report(target.name, "not judged", reason=str(error),
                                seconds=time.perf_counter() - start))

@@ -23,6 +23,7 @@ from .fit import (
 )
 from .instance import same
 from .mapping import allowed_splits
+from .network_pools import smaller
 from .subject import Subject, is_tied
 from .variant import LayerWeights
 
@@ -39,7 +40,7 @@ def fit_values(subject: Subject, guide: Guide = None) -> list[Fit]:
     rows[subject.others] *= TINY if is_tied(subject) else 0
     actual = subject.run(x, rows)
     found: list[Fit] = []
-    for choices in _value_choices(subject):
+    for choices in smaller(_value_choices(subject), x, actual):
         if not guided(choices, guide, VALUE_FIELDS):
             continue
         if found and len(choices.differences()) > len(found[0].choices.differences()):

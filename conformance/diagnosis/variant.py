@@ -11,6 +11,7 @@ import numpy as np
 
 from ..estimate import Array
 from .choices import Choices
+from .network_pools import averaged
 
 
 @dataclass
@@ -94,7 +95,7 @@ def variant_layer(x: Array, weights: LayerWeights, heads: int, extent: int,
         y = y @ weights.out.T
     if weights.out_bias is not None:
         y = y + weights.out_bias
-    return y[:, ::choices.stride, ::choices.stride]
+    return averaged(y[:, ::choices.stride, ::choices.stride], choices.pool)
 
 
 def variant_core(query: Array, key: Array | None, value: Array, weights: LayerWeights, heads: int,

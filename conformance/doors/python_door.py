@@ -23,7 +23,7 @@ from ..estimate import Array
 from ..isolation.failure import TargetFailure
 from ..offer import OPERATIONS, VJPS, Offer, read_offer
 from ..target import Target
-from .module_door import ModuleTarget, is_module_class
+from .module_door import ModuleTarget, is_module_class, makes_modules
 from .offered import OfferedTarget
 
 DECLARED = ("dtypes", "profile", "options", "checks_input")
@@ -80,9 +80,10 @@ def load(arguments: Mapping[str, Any]) -> Target:
         if not hasattr(found, part):
             raise ValueError(f"`target` must name something in {place}; got {name!r}.")
         owner, found = found, getattr(found, part)
-    if is_module_class(found):
-        return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}),
-                            arguments.get("weights"))
+    chosen = arguments.get("arguments") or {}
+    plain = arguments.get("operation") is None and not arguments.get("tensors")
+    if is_module_class(found) or (plain and makes_modules(found, chosen)):
+        return ModuleTarget(str(arguments["spec"]), found, chosen, arguments.get("weights"))
     if isinstance(found, type):
         found = found()
     beside = getattr(owner, f"{name.rpartition('.')[2]}{VJP}", None)
