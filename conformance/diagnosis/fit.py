@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ..estimate import Array
 from .choices import Choices
+from .instance import same
 from .subject import Subject, stacked_biases, weights_of
 from .tables import Reading, with_tables
-from .variant import LayerWeights, variant_layer
+from .variant import LayerWeights, Pixels, variant_layer
 
 # Queries this small make every logit small, so that the output is its first-order expansion; the
 # second order is smaller by as much again.
 SMALL = 1e-5
+# Each step of the refinement gains the digits that SMALL has.
+STEPS = 4
 
 
 @dataclass
@@ -55,9 +60,31 @@ class Fit:
             weights = with_tables(weights, self.reading, tables, subject.sizes)
         return weights
 
-    def predict(self, subject: Subject, x: Array, weights: LayerWeights) -> Array:
+    def predict(self, subject: Subject, x: Array, weights: LayerWeights,
+                pixels: Pixels | None = None) -> Array:
         """What this explanation says of the module's output."""
-        return variant_layer(x, weights, subject.sizes.heads, subject.sizes.extent, self.choices)
+        return variant_layer(x, weights, subject.sizes.heads, subject.sizes.extent, self.choices,
+                             pixels)
+
+    def explains(self, subject: Subject, x: Array, weights: LayerWeights, actual: Array) -> bool:
+        """Whether it gives the module's output: at some pixels, and then at all."""
+        if actual.shape[1:3] != tuple(-(-side // self.choices.stride) for side in x.shape[1:3]):
+            return False
+        some = some_outputs(actual)
+        value = self.predict(subject, x[:1], weights, pixels_of(some, self.choices))
+        return same(value, actual[:1, some[0]][:, :, some[1]]) \
+            and same(self.predict(subject, x, weights), actual)
+
+
+def some_outputs(actual: Array) -> Pixels:
+    """Rows and columns of an output that tell most readings apart: two borders and the middle."""
+    height, width = actual.shape[1:3]
+    return (np.unique([0, height // 2, height - 1]), np.unique([1 % width, width // 2, width - 1]))
+
+
+def pixels_of(outputs: Pixels, choices: Choices) -> Pixels:
+    """The pixels whose queries give these outputs."""
+    return outputs[0] * choices.stride, outputs[1] * choices.stride
 
 
 # What is told apart in each stage; scales may differ from size to size.
@@ -86,23 +113,55 @@ def named_scales(subject: Subject) -> dict[str, float]:
             "1/sqrt(2 depth)": (2 * sizes.depth) ** -0.5, "-1": -1.0}
 
 
-def scale_of(subject: Subject, trial: Fit, x: Array, small: Array, nearly: Array, which: str,
-           tables: dict[str, Array] | None = None) -> float:
-    """The factor of a term, by first order where logits are small; a named one where it is near."""
+def scaled(subject: Subject, trial: Fit, x: Array, small: Array, nearly: Array, which: str,
+           tables: Mapping[str, Array] | None = None) -> Fit | None:
+    """The trial with the factor of a term, read where logits are small; None where none fits.
+
+    There the output is its first-order expansion in the factor, which has a name where one is near.
+    """
+    if nearly.shape[1:3] != tuple(-(-side // trial.choices.stride) for side in x.shape[1:3]):
+        return None
+    some = some_outputs(nearly)
+    pixels = pixels_of(some, trial.choices)
+    nearly = nearly[:1, some[0]][:, :, some[1]]
     weights = trial.weights(subject, small, tables)
-    plain, unit = (replace(trial, choices=trial.choices.but(**{which: factor}))
+    plain, unit = (_but(trial, which, factor).predict(subject, x[:1], weights, pixels)
                    for factor in (0.0, 1.0))
-    base = plain.predict(subject, x, weights)
-    if base.shape != nearly.shape:
-        return 1.0
-    moved = unit.predict(subject, x, weights) - base
+    moved, seen = unit - plain, nearly - plain
     size = float((moved * moved).sum())
     if not size > 0:
-        return 1.0
-    estimate = float(((nearly - base) * moved).sum()) / size
-    near = min(named_scales(subject).values(), key=lambda value: abs(value - estimate))
+        return trial
+    estimate = float((seen * moved).sum()) / size
     # The expansion's own error is of the order of the logits, which are small.
-    return near if abs(near - estimate) <= 2 ** 10 * SMALL * abs(near) else estimate
+    slack = 2 ** 10 * SMALL
+    if np.abs(seen - estimate * moved).max() > slack * np.abs(seen).max():
+        return None
+    near = min(named_scales(subject).values(), key=lambda value: abs(value - estimate))
+    return _but(trial, which, near if abs(near - estimate) <= slack * abs(near) else estimate)
+
+
+def refined(subject: Subject, trial: Fit, x: Array, rows: Array, actual: Array, which: str,
+            tables: Mapping[str, Array] | None = None) -> Fit:
+    """The trial with a factor that has no name brought to full precision, by Gauss and Newton."""
+    factor = getattr(trial.choices, which)
+    if factor in named_scales(subject).values() or factor == 0:
+        return trial
+    some = some_outputs(actual)
+    pixels = pixels_of(some, trial.choices)
+    weights = trial.weights(subject, rows, tables)
+    for _ in range(STEPS):
+        here, there = (_but(trial, which, factor * bend).predict(subject, x[:1], weights, pixels)
+                       for bend in (1.0, 1.0 + SMALL))
+        slope = (there - here) / (factor * SMALL)
+        size = float((slope * slope).sum())
+        if not size > 0:
+            break
+        factor += float(((actual[:1, some[0]][:, :, some[1]] - here) * slope).sum()) / size
+    return _but(trial, which, factor)
+
+
+def _but(trial: Fit, which: str, factor: float) -> Fit:
+    return replace(trial, choices=trial.choices.but(**{which: factor}))
 
 
 def plainest(fits: list[Fit]) -> list[Fit]:

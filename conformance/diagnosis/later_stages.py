@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from .choices import DIRECTIONS, HEAD_FORMS, SOFTMAXES, TERMS, Choices
-from .fit import RELATIVE_FIELDS, SMALL, Fit, Guide, first_of_equals, guided, plainest, scale_of
+from .fit import RELATIVE_FIELDS, SMALL, Fit, Guide, first_of_equals, guided, plainest, refined, scaled
 from .instance import same
 from .subject import Subject
 from .tables import Reading, readings
@@ -34,12 +34,13 @@ def fit_relative(subject: Subject, start: list[Fit], guide: Guide = None) -> lis
         for choices in _relative_choices(fit.choices, reading):
             if not guided(choices, guide, RELATIVE_FIELDS):
                 continue
-            trial = replace(fit, choices=choices, reading=reading)
+            trial: Fit | None = replace(fit, choices=choices, reading=reading)
             if choices.term == "logit" and choices.arrangement != "slot_bias":
-                scale = scale_of(subject, trial, x, small, nearly, "relative_scale", tables)
-                trial = replace(trial, choices=choices.but(relative_scale=scale))
-            weights = trial.weights(subject, rows, tables)
-            if same(trial.predict(subject, x, weights), actual):
+                trial = scaled(subject, trial, x, small, nearly, "relative_scale", tables)
+                if trial is None:
+                    continue
+                trial = refined(subject, trial, x, rows, actual, "relative_scale", tables)
+            if trial.explains(subject, x, trial.weights(subject, rows, tables), actual):
                 found.append(trial)
         if found:
             break
@@ -74,7 +75,7 @@ def fit_biases(subject: Subject, start: list[Fit]) -> list[Fit]:
     found = []
     for fit, pad_input in product(start, (False, True)):
         trial = replace(fit, choices=fit.choices.but(pad_input=pad_input), biased=True)
-        if same(trial.predict(subject, x, trial.weights(subject, rows, tables, vectors)), actual):
+        if trial.explains(subject, x, trial.weights(subject, rows, tables, vectors), actual):
             found.append(trial)
     return found
 
@@ -91,7 +92,7 @@ def fit_mixers(subject: Subject, start: list[Fit]) -> list[Fit]:
     for fit, flipped in product(start, (False, True)):
         trial = replace(fit, mixed="transposed" if flipped else "straight")
         weights = trial.weights(subject, rows, tables, mixers)
-        if same(trial.predict(subject, x, weights), actual):
+        if trial.explains(subject, x, weights, actual):
             found.append(trial)
     return found
 

@@ -19,9 +19,9 @@ from .fit import (
     first_of_equals,
     guided,
     plainest,
-    scale_of,
+    refined,
+    scaled,
 )
-from .instance import same
 from .subject import Subject, is_tied
 from .variant import LayerWeights
 
@@ -46,7 +46,7 @@ def fit_values(subject: Subject, guide: Guide = None) -> list[Fit]:
         fit = Fit(choices)
         # Without queries and keys every reading of the logits is the same.
         weights = LayerWeights(np.zeros_like(rows[subject.values]), None, rows[subject.values])
-        if same(fit.predict(subject, x, weights), actual):
+        if fit.explains(subject, x, weights, actual):
             found.append(fit)
     return plainest(found)
 
@@ -55,9 +55,9 @@ def _value_choices(subject: Subject) -> Iterator[Choices]:
     extent = subject.sizes.extent
     centre = extent // 2
     befores = sorted(range(extent), key=lambda at: (abs(at - centre), at))
-    # Equal logits cannot tell a softmax over rows from one over columns; the content will.
+    # Equal logits tell a softmax over rows from one over columns only where slots are excluded.
     for stride, dilation, before, softmax, order, padding in product(
-            (1, 2), (1, 2), befores, ("window", "row", "heads"), ORDERS, PADDINGS):
+            (1, 2), (1, 2), befores, ("window", "row", "column", "heads"), ORDERS, PADDINGS):
         if padding == "shift" and dilation != 1:
             continue
         at = None if before == centre else before
@@ -100,17 +100,20 @@ def fit_content(subject: Subject, start: list[Fit], guide: Guide = None) -> list
     small[subject.others] *= SMALL
     nearly = subject.run(x, small)
     for fit in alone:
-        if same(fit.predict(subject, x, fit.weights(subject, rows)), actual):
+        if fit.explains(subject, x, fit.weights(subject, rows), actual):
             return [fit]
     found: list[Fit] = []
-    for fit, (split, query, key), heads, softmax in product(start, list(splits(subject)),
-                                                            HEAD_FORMS, SOFTMAXES):
-        choices = fit.choices.but(heads=heads, softmax=softmax)
+    starts = dict.fromkeys(fit.choices.but(softmax="window") for fit in start)
+    for start_choices, (split, query, key), heads, softmax in product(
+            starts, list(splits(subject)), HEAD_FORMS, SOFTMAXES):
+        choices = start_choices.but(heads=heads, softmax=softmax)
         if not guided(choices, guide, CONTENT_FIELDS):
             continue
-        trial = Fit(choices, query, key, split=split)
-        scale = scale_of(subject, trial, x, small, nearly, "content_scale")
-        trial = Fit(choices.but(content_scale=scale), query, key, split=split)
-        if same(trial.predict(subject, x, trial.weights(subject, rows)), actual):
+        trial = scaled(subject, Fit(choices, query, key, split=split), x, small, nearly,
+                       "content_scale")
+        if trial is None:
+            continue
+        trial = refined(subject, trial, x, rows, actual, "content_scale")
+        if trial.explains(subject, x, trial.weights(subject, rows), actual):
             found.append(trial)
     return first_of_equals(found)
