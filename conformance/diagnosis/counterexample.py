@@ -6,11 +6,44 @@ from itertools import islice
 import numpy as np
 
 from ..estimate import Array
+from .choices import Choices
 from .fit import Fit
-from .instance import same
 from .stages import splits
 from .subject import Subject
 from .tables import readings
+from .variant import LayerWeights
+
+
+def affine_counterexample(subject: Subject) -> str | None:
+    """The projection that acts most like values, and the output that shows that it does not."""
+    x, rows, tables = subject.image(), subject.random_rows(), subject.random_tables()
+    middle, worst, start = subject.run(x, rows, tables), [], 0
+    for projection, count in zip(subject.projections, subject.counts, strict=True):
+        ends = []
+        for factor in (0, 2):
+            changed = rows.copy()
+            changed[start:start + count] *= factor
+            ends.append(subject.run(x, changed, tables))
+        start += count
+        up, down = ends[1] - middle, middle - ends[0]
+        if np.isfinite(up + down).all() and np.abs(down).max() > 0:
+            at = np.unravel_index(np.argmax(np.abs(up - down)), up.shape)
+            worst.append((float(np.abs(up - down).max() / np.abs(down).max()),
+                          (f"counterexample: {_case(subject, x)}: output "
+                           f"{tuple(int(n) for n in at)} moves by {up[at]:.6g} when "
+                           f"{projection.name} is doubled and by {down[at]:.6g} when it comes up "
+                           "from zero, which must be one number for values")))
+    return min(worst)[1] if worst else None
+
+
+def values_counterexample(subject: Subject) -> str | None:
+    """The worst output against plain means of windows, of the paddings the nearest one."""
+    x, rows = subject.image(), subject.silenced(subject.random_rows())
+    actual = subject.run(x, rows)
+    weights = LayerWeights(np.zeros_like(rows[subject.values]), None, rows[subject.values])
+    return _nearest(subject, x, actual, [Fit(Choices(padding=padding)).predict(subject, x, weights)
+                                         for padding in ("zero", "exclude", "shift")],
+                    "queries, keys and tables zero")
 
 
 def content_counterexample(subject: Subject, fit: Fit) -> str | None:
@@ -38,12 +71,16 @@ def relative_counterexample(subject: Subject, fit: Fit) -> str | None:
 def _nearest(subject: Subject, x: Array, actual: Array, values: list[Array],
              how: str) -> str | None:
     values = [value for value in values if value.shape == actual.shape]
-    if not values or any(same(value, actual) for value in values):
+    if not values or any(subject.same(value, actual) for value in values):
         return None
     value = min(values, key=lambda each: float(np.abs(each - actual).max()))
     at = tuple(int(n) for n in np.unravel_index(np.argmax(np.abs(value - actual)), value.shape))
+    return (f"counterexample: {_case(subject, x)}, random projections, {how}: output {at} is "
+            f"{float(actual[at]):.6g}, where the nearest reading of the equation gives "
+            f"{float(value[at]):.6g}")
+
+
+def _case(subject: Subject, x: Array) -> str:
     sizes = subject.sizes
-    return (f"counterexample: {sizes.channels_in} channels in, {sizes.channels_out} out, "
-            f"{sizes.heads} heads, extent {sizes.extent}, {x.shape[1]} x {x.shape[2]} pixels, "
-            f"random projections, {how}: output {at} is {float(actual[at]):.6g}, where the "
-            f"nearest reading of the equation gives {float(value[at]):.6g}")
+    return (f"{sizes.channels_in} channels in, {sizes.channels_out} out, {sizes.heads} heads, "
+            f"extent {sizes.extent}, {x.shape[1]} x {x.shape[2]} pixels")

@@ -7,16 +7,14 @@ import numpy as np
 
 from ..estimate import Array
 from .choices import Choices
-from .instance import same
-from .subject import Subject, stacked_biases, weights_of
+from .subject import OUT, Subject, stacked_biases, stacked_kernels
 from .tables import Reading, with_tables
 from .variant import LayerWeights, Pixels, variant_layer
 
-# Queries this small make every logit small, so that the output is its first-order expansion; the
-# second order is smaller by as much again.
-SMALL = 1e-5
-# Each step of the refinement gains the digits that SMALL has.
+# Each step of the refinement gains the digits that the small factor has.
 STEPS = 4
+# How far a factor that is read may be from a name that it has.
+NEAR, NEAR_SINGLE = 2.0 ** -20, 2.0 ** -7
 
 
 @dataclass
@@ -28,6 +26,8 @@ class Fit:
     biased      whether the projections have biases
     split       how queries and keys are parted, in words
     mixed       how the product after everything is read: straight, transposed, or not there
+    owners      which vector is the bias of which projection, or of OUT
+    spatial     whether projections see more than one pixel
     """
 
     choices: Choices
@@ -37,28 +37,40 @@ class Fit:
     biased: bool = False
     split: str = ""
     mixed: str = ""
+    owners: dict[str, str] = field(default_factory=dict)
+    spatial: bool = False
 
     def weights(self, subject: Subject, rows: Array, tables: Mapping[str, Array] | None = None,
                 vectors: Mapping[str, Array] | None = None) -> LayerWeights:
-        """The layer's weights that this explanation reads from a module's parameters."""
+        """The layer's weights that this explanation reads from a module's parameters.
+
+        vectors  biases, mixers and kernels by name
+        """
         query = self.query or [subject.values[0]] * subject.sizes.channels_out
-        weights = weights_of(subject, rows, query, self.key)
-        if self.biased and vectors is not None:
-            stacked = stacked_biases(subject, vectors)
-            by_role = {"query": query, "key": self.key, "value": subject.values}
-            weights.biases = {role: stacked[members] for role, members in by_role.items()
-                              if members is not None}
-        if self.mixed and vectors is not None:
-            name = subject.parts.mixers[0]
-            matrix = vectors[name].reshape(subject.sizes.channels_out, -1)
-            weights.out = matrix if self.mixed == "straight" else matrix.T
-            owner = name.rpartition(".")[0]
-            beside = [vectors[other] for other in subject.parts.vectors
-                      if owner and other.rpartition(".")[0] == owner and other in vectors]
-            weights.out_bias = beside[0].reshape(-1) if beside else None
+        stacked = stacked_kernels(subject, rows, {
+            p.name: vectors[p.name] for p in subject.projections if p.name in vectors}) \
+            if self.spatial and vectors is not None else rows
+        weights = LayerWeights(stacked[query], None if self.key is None else stacked[self.key],
+                               stacked[subject.values])
+        if vectors is not None:
+            self._add_vectors(weights, subject, query, vectors)
         if self.reading is not None and tables is not None:
             weights = with_tables(weights, self.reading, tables, subject.sizes)
         return weights
+
+    def _add_vectors(self, weights: LayerWeights, subject: Subject, query: list[int],
+                     vectors: Mapping[str, Array]) -> None:
+        if self.biased:
+            biases = stacked_biases(subject, self.owners, vectors)
+            by_role = {"query": query, "key": self.key, "value": subject.values}
+            weights.biases = {role: biases[members] for role, members in by_role.items()
+                              if members is not None}
+            after = [vectors[self.owners[name]].reshape(-1)
+                     for name in (*subject.parts.mixers, OUT) if name in self.owners]
+            weights.out_bias = after[0] if after else None
+        if self.mixed:
+            matrix = vectors[subject.parts.mixers[0]].reshape(subject.sizes.channels_out, -1)
+            weights.out = matrix if self.mixed == "straight" else matrix.T
 
     def predict(self, subject: Subject, x: Array, weights: LayerWeights,
                 pixels: Pixels | None = None) -> Array:
@@ -72,8 +84,8 @@ class Fit:
             return False
         some = some_outputs(actual)
         value = self.predict(subject, x[:1], weights, pixels_of(some, self.choices))
-        return same(value, actual[:1, some[0]][:, :, some[1]]) \
-            and same(self.predict(subject, x, weights), actual)
+        return subject.same(value, actual[:1, some[0]][:, :, some[1]]) \
+            and subject.same(self.predict(subject, x, weights), actual)
 
 
 def some_outputs(actual: Array) -> Pixels:
@@ -113,11 +125,12 @@ def named_scales(subject: Subject) -> dict[str, float]:
             "1/sqrt(2 depth)": (2 * sizes.depth) ** -0.5, "-1": -1.0}
 
 
+@np.errstate(all="ignore")
 def scaled(subject: Subject, trial: Fit, x: Array, small: Array, nearly: Array, which: str,
            tables: Mapping[str, Array] | None = None) -> Fit | None:
     """The trial with the factor of a term, read where logits are small; None where none fits.
 
-    There the output is its first-order expansion in the factor, which has a name where one is near.
+    There the output is its first-order expansion in the factor.
     """
     if nearly.shape[1:3] != tuple(-(-side // trial.choices.stride) for side in x.shape[1:3]):
         return None
@@ -133,31 +146,42 @@ def scaled(subject: Subject, trial: Fit, x: Array, small: Array, nearly: Array, 
         return trial
     estimate = float((seen * moved).sum()) / size
     # The expansion's own error is of the order of the logits, which are small.
-    slack = 2 ** 10 * SMALL
-    if np.abs(seen - estimate * moved).max() > slack * np.abs(seen).max():
+    if np.abs(seen - estimate * moved).max() > 2.0 ** -4 * np.abs(seen).max():
         return None
-    near = min(named_scales(subject).values(), key=lambda value: abs(value - estimate))
-    return _but(trial, which, near if abs(near - estimate) <= slack * abs(near) else estimate)
+    return _but(trial, which, estimate)
 
 
-def refined(subject: Subject, trial: Fit, x: Array, rows: Array, actual: Array, which: str,
-            tables: Mapping[str, Array] | None = None) -> Fit:
-    """The trial with a factor that has no name brought to full precision, by Gauss and Newton."""
-    factor = getattr(trial.choices, which)
-    if factor in named_scales(subject).values() or factor == 0:
-        return trial
+@np.errstate(all="ignore")
+def refined(subject: Subject, trial: Fit, x: Array, rows: Array, actual: Array,
+            which: tuple[str, ...], tables: Mapping[str, Array] | None = None) -> Fit:
+    """The trial with factors bent alike to full precision, by Gauss and Newton, or to their names.
+
+    which  the fields of the factors, such as content_scale
+    """
     some = some_outputs(actual)
     pixels = pixels_of(some, trial.choices)
     weights = trial.weights(subject, rows, tables)
+    wanted, step, bend = actual[:1, some[0]][:, :, some[1]], subject.small, 1.0
     for _ in range(STEPS):
-        here, there = (_but(trial, which, factor * bend).predict(subject, x[:1], weights, pixels)
-                       for bend in (1.0, 1.0 + SMALL))
-        slope = (there - here) / (factor * SMALL)
+        here, there = (_bent(trial, which, bend + by).predict(subject, x[:1], weights, pixels)
+                       for by in (0.0, step))
+        slope = (there - here) / step
         size = float((slope * slope).sum())
-        if not size > 0:
+        if not size > 0 or not np.isfinite(size):
             break
-        factor += float(((actual[:1, some[0]][:, :, some[1]] - here) * slope).sum()) / size
-    return _but(trial, which, factor)
+        bend += float(((wanted - here) * slope).sum()) / size
+    for name in which:
+        factor = getattr(trial.choices, name) * bend
+        values = list(named_scales(subject).values())
+        near = values[int(np.argmin(np.abs(np.array(values) - factor)))]
+        slack = NEAR_SINGLE if subject.instance.facts.single else NEAR
+        trial = _but(trial, name, near if abs(near - factor) <= slack * abs(near) else factor)
+    return trial
+
+
+def _bent(trial: Fit, which: tuple[str, ...], bend: float) -> Fit:
+    return replace(trial, choices=trial.choices.but(
+        **{name: getattr(trial.choices, name) * bend for name in which}))
 
 
 def _but(trial: Fit, which: str, factor: float) -> Fit:

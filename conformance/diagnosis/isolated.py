@@ -10,7 +10,7 @@ from ..estimate import Array
 from ..isolation.failure import TargetFailure
 from ..isolation.target import IsolatedTarget
 from ..offer import MODULE, MODULE_PARAMETERS
-from .instance import ModuleError, Sizes
+from .instance import MARK, Facts, ModuleError, Sizes
 
 
 class IsolatedInstance:
@@ -21,7 +21,9 @@ class IsolatedInstance:
         self._sizes = np.array([sizes.channels_in, sizes.channels_out, sizes.heads, sizes.extent],
                                float)
         found: dict[str, Any] = self._ask(MODULE_PARAMETERS, {})
-        self._own = {name: target.read(value) for name, value in found.items()}
+        told = {name: target.read(value) for name, value in found.items()}
+        self.facts = Facts.of(told)
+        self._own = {name: value for name, value in told.items() if not name.startswith(MARK)}
         self._set: dict[str, Array] = {}
 
     @property

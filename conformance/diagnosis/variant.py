@@ -17,8 +17,8 @@ from .choices import Choices
 class LayerWeights:
     """A layer's weights by role; rows are output channels.
 
-    query, key, value    (channels_out, channels_in), or (.., rows, cols) where a projection sees more
-                         than one pixel; key None without content
+    query, key, value    (channels_out, channels_in), or (.., rows, cols) where a projection sees
+                         more than one pixel; key None without content
     biases               by role, (channels_out,)
     row, col             tables, (entries, channels), or (heads, entries, channels)
     grid                 (entries, entries, channels), instead of row and col; (.., heads) as a bias

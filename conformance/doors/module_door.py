@@ -2,7 +2,8 @@
 
 A case "module" has the arrays x (batch, height, width, channels), sizes (4,) as the numbers of
 `Sizes`, and parameters by name; "module parameters" has sizes alone and gives the parameters that
-a new build has. Every case says all that it depends on, so that a process that was lost is no loss.
+a new build has, with its `Facts`. Every case says all that it depends on, so that a process that
+was lost is no loss.
 """
 
 from collections.abc import Callable, Mapping
@@ -54,7 +55,7 @@ class ModuleTarget:
             self._built[sizes] = self._builder.build(sizes)
         instance = self._built[sizes]
         if case.operation != MODULE:
-            return instance.get()
+            return instance.get() | instance.facts.arrays()
         x = given.pop("x")
         instance.set(given)
         return instance.run(x)

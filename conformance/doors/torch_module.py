@@ -2,79 +2,140 @@
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from ..diagnosis.construct import argument_sets
-from ..diagnosis.instance import ModuleError, Sizes
+from ..diagnosis.construct import argument_sets, heads_are_said, question_of
+from ..diagnosis.instance import FRAME, Facts, ModuleError, Sizes
 from ..estimate import Array
+from .module_calls import FRAMES, LAYOUTS, Call, calls_of
 
 NORMALIZATIONS = (torch.nn.modules.batchnorm._NormBase, torch.nn.LayerNorm, torch.nn.GroupNorm)
+# A change of the input that is so small that float64 carries it to the output in proportion; what
+# is computed in float32 moves in steps, which are larger.
+NUDGE = 2.0 ** -28
+STEP_OF_SINGLE = 2.0 ** -36
 
 
 class TorchInstance:
-    """One build of a torch module, in float64 and evaluation mode.
+    """One build of a torch module, in evaluation mode, in float64 where it runs in it.
 
-    layout  "channels first" or "channels last", whichever it runs in
+    facts    what building and running it told
+    call     how it is called
+    tensors  its parameters, and the other tensors of real numbers that it holds, by name
     """
 
-    def __init__(self, module: torch.nn.Module, sizes: Sizes) -> None:
-        self.module, self.sizes = module.double().eval(), sizes
+    def __init__(self, module: torch.nn.Module, sizes: Sizes, heads_set: bool = True) -> None:
+        self.module, self.sizes = module.eval(), sizes
         if any(isinstance(part, NORMALIZATIONS) for part in module.modules()):
             raise ModuleError("it contains a normalization; name the layer without it")
-        self.parameters = dict(module.named_parameters())
-        self.layout = self._find_layout()
+        self.facts, self.call = Facts(heads_set=heads_set), Call(LAYOUTS[0])
+        self.dtype = torch.float64
+        self.tensors: dict[str, torch.Tensor] = {}
+        self._find_call()
+        self._find_facts()
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
-        """Shapes of the parameters by name, in their order."""
-        return {name: tuple(p.shape) for name, p in self.parameters.items()}
+        """Shapes of the parameters and other tensors by name, in their order."""
+        return {name: tuple(p.shape) for name, p in self.tensors.items()}
 
     def get(self) -> dict[str, Array]:
-        """Copies of the parameters."""
-        return {name: p.detach().numpy().copy() for name, p in self.parameters.items()}
+        """Copies of the parameters and other tensors."""
+        return {name: p.detach().double().numpy().copy() for name, p in self.tensors.items()}
 
     def set(self, parameters: Mapping[str, Array]) -> None:
         """Overwrite some parameters."""
         with torch.no_grad():
             for name, value in parameters.items():
-                self.parameters[name].copy_(torch.from_numpy(np.ascontiguousarray(value)))
+                given = np.array(value, order="C")
+                self.tensors[name].copy_(torch.from_numpy(given).reshape(self.tensors[name].shape))
 
     def run(self, x: Array) -> Array:
         """(batch, rows, cols, channels) of x (batch, height, width, channels)."""
-        return self._run(x, self.layout)
+        return self._run(x, self.call)[0]
 
-    def _run(self, x: Array, layout: str) -> Array:
-        first = layout == "channels first"
-        tensor = torch.from_numpy(np.array(x.transpose(0, 3, 1, 2) if first else x, order="C"))
+    def _run(self, x: Array, call: Call, seed: int = 0) -> tuple[Array, torch.dtype]:
+        tensor = torch.from_numpy(np.array(x, order="C")).to(self.dtype)
+        torch.manual_seed(seed)
         with torch.no_grad():
-            y = self.module(tensor)
+            y = self.module(*call.arguments(tensor))
         y = y[0] if isinstance(y, tuple | list) else y
-        if not isinstance(y, torch.Tensor) or y.ndim != 4:
+        image = call.image(y, *x.shape[1:3]) if isinstance(y, torch.Tensor) else None
+        if image is None:
             raise ModuleError(f"its output is no image but {_shape_of(y)}")
-        result = y.detach().double().numpy()
-        return (result.transpose(0, 2, 3, 1) if first else result).copy()
+        return image.detach().double().numpy().copy(), y.dtype
 
-    def _find_layout(self) -> str:
-        x = np.random.default_rng(0).standard_normal((2, 8, 9, self.sizes.channels_in))
-        reasons = []
-        for layout in ("channels first", "channels last"):
-            try:
-                y = self._run(x, layout)
-            # Whatever a foreign module raises is a reason.
-            except Exception as error:
-                reasons.append(f"{layout}: {type(error).__name__}: {error}")
-                continue
-            if y.shape[-1] == self.sizes.channels_out:
-                return layout
-            reasons.append(f"{layout}: output {y.shape}")
-        raise ModuleError("it does not run on a 8 x 9 image; " + "; ".join(reasons))
+    def _find_call(self) -> None:
+        """The first dtype, frame and call in which it runs; the first reason where none does."""
+        reasons: dict[Call, str] = {}
+        for dtype in (torch.float64, torch.float32):
+            self.module, self.dtype = self.module.to(dtype), dtype
+            _convert_plain_tensors(self.module, dtype)
+            for frame in FRAMES:
+                for call in calls_of(self.module.forward):
+                    reason = self._trouble(call, frame)
+                    if reason is None:
+                        self.call = call
+                        self.facts = replace(self.facts, step=frame.step, square=frame.square,
+                                             single=dtype == torch.float32)
+                        return
+                    reasons.setdefault(call, reason)
+        told = [f"{call.layout}: {reason}" for call, reason in reasons.items()]
+        raise ModuleError("it does not run on a 8 x 9 image, nor on others; " + "; ".join(told))
+
+    def _trouble(self, call: Call, frame: Facts) -> str | None:
+        x = np.random.default_rng(0).standard_normal((2, *frame.frame(*FRAME),
+                                                      self.sizes.channels_in))
+        try:
+            y, _ = self._run(x, call)
+        # Whatever a foreign module raises is a reason.
+        except Exception as error:
+            return str(error) if isinstance(error, ModuleError) \
+                else f"{type(error).__name__}: {error}"
+        fits = y.shape[0] == 2 and y.shape[-1] == self.sizes.channels_out
+        return None if fits else f"output {y.shape}"
+
+    def _find_facts(self) -> None:
+        """Which tensors it holds, how exactly it computes, and whether it draws numbers."""
+        self.tensors = dict(self.module.named_parameters())
+        buffers = {name: tensor for name, tensor in _other_tensors(self.module)
+                   if tensor.is_floating_point() and tensor.numel()}
+        self.tensors |= buffers
+        own = self.get()
+        rng = np.random.default_rng(0)
+        self.set({name: 0.5 * rng.standard_normal(value.shape) for name, value in own.items()
+                  if name not in buffers})
+        x = rng.standard_normal((1, *self.facts.frame(*FRAME), self.sizes.channels_in))
+        nudged = [self._run(x * (1 + times * NUDGE), self.call) for times in (0, 1, 2)]
+        (y, dtype), (once, _), (twice, _) = nudged
+        steps = float(np.abs(twice - 2 * once + y).max()) > STEP_OF_SINGLE * float(np.abs(y).max())
+        single = self.facts.single or dtype == torch.float32 or steps
+        random = not np.array_equal(y, self._run(x, self.call, seed=1)[0], equal_nan=True)
+        self.set(own)
+        self.facts = replace(self.facts, single=single, random=random, buffers=tuple(buffers))
 
 
 def _shape_of(y: object) -> str:
     return f"of shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
+
+
+def _other_tensors(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
+    """Buffers, and tensors that are plain attributes, by name."""
+    plain = [(f"{name}.{attribute}".removeprefix("."), value)
+             for name, part in module.named_modules() for attribute, value in vars(part).items()
+             if isinstance(value, torch.Tensor)]
+    return list(module.named_buffers()) + plain
+
+
+def _convert_plain_tensors(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    for part in module.modules():
+        for attribute, value in list(vars(part).items()):
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                setattr(part, attribute, value.to(dtype))
 
 
 class TorchBuilder:
@@ -91,17 +152,18 @@ class TorchBuilder:
     def build(self, sizes: Sizes) -> TorchInstance:
         """Raises ModuleError with the first reason, when no way to build it works."""
         first: str | None = None
-        for arguments in argument_sets(inspect.signature(self.make), self.arguments, sizes):
+        signature = inspect.signature(self.make)
+        for arguments in argument_sets(signature, self.arguments, sizes):
             torch.manual_seed(0)
             try:
                 module = self.make(**arguments)
                 if not isinstance(module, torch.nn.Module):
                     raise ModuleError(f"it makes no torch module but {type(module).__name__}")
-                return TorchInstance(module, sizes)
+                return TorchInstance(module, sizes,
+                                     heads_are_said(arguments, self.arguments, sizes))
             # Whatever a foreign constructor raises is a reason.
             except Exception as error:
                 spelled = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
                 kind = "" if isinstance(error, ModuleError) else f"{type(error).__name__}: "
                 first = first or f"built with {spelled}: {kind}{error}"
-        raise ModuleError(first or "its constructor has too many arguments of unknown names; "
-                                   "say them with --arg NAME={channels_in} and the like")
+        raise ModuleError(question_of(signature, self.arguments) or first or "it cannot be built")
