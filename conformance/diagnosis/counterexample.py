@@ -7,7 +7,8 @@ import numpy as np
 
 from ..estimate import Array
 from .choices import Choices
-from .fit import Fit
+from .fit import Fit, named_scales, refined
+from .later_stages import CHANGE, TERMS_OF_FACTORS
 from .stages import splits
 from .subject import Subject
 from .tables import readings
@@ -47,13 +48,30 @@ def values_counterexample(subject: Subject) -> str | None:
 
 
 def content_counterexample(subject: Subject, fit: Fit) -> str | None:
-    """The worst output against q . k, of the two ways to name queries and keys the nearer one."""
+    """The worst output against q . k under any factor with a name, of all these the nearest."""
     x, rows = subject.image(), subject.random_rows()
     actual = subject.run(x, rows)
-    trials = [replace(fit, query=query, key=key, split=split)
-              for split, query, key in islice(splits(subject), 2)]
+    trials = [Fit(fit.choices.but(content_scale=scale), query, key, split=split)
+              for split, query, key in islice(splits(subject), 2)
+              for scale in named_scales(subject).values()]
     return _nearest(subject, x, actual, [trial.predict(subject, x, trial.weights(subject, rows))
                                          for trial in trials], "tables zero")
+
+
+def factor_counterexample(subject: Subject, fit: Fit) -> str | None:
+    """The worst output after a change of the numbers, against all factors that come near it."""
+    x, rows, tables = subject.image(), subject.random_rows(), subject.random_tables()
+    changed = {name: subject.own[name] + CHANGE * subject.rng.uniform(1, 2, subject.own[name].shape)
+               for name in subject.parts.factors}
+    subject.instance.set(changed)
+    actual = subject.run(x, rows, tables)
+    subject.instance.set({name: subject.own[name] for name in changed})
+    trials = [refined(subject, fit, x, rows, actual, which, tables)
+              for which in TERMS_OF_FACTORS.values()]
+    spelled = ", ".join(f"{name} = {np.array2string(value.reshape(-1)[:4], precision=6)}"
+                        for name, value in changed.items())
+    return _nearest(subject, x, actual, [trial.predict(subject, x, trial.weights(
+        subject, rows, tables)) for trial in trials], f"random tables, {spelled}")
 
 
 def relative_counterexample(subject: Subject, fit: Fit) -> str | None:

@@ -1,28 +1,20 @@
 """From a module that nobody adapted to what it computes: stages at one size, checked at another."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..report import Diagnosis
+from .builds import attempts, build_twice, subjects_of
 from .counterexample import (
     affine_counterexample,
     content_counterexample,
+    factor_counterexample,
     relative_counterexample,
     values_counterexample,
 )
 from .fit import Fit, Guide, named_scales
-from .instance import (
-    ROUND_SIZES,
-    ROUND_SQUARE_SIZES,
-    SIZES,
-    SQUARE_SIZES,
-    Builder,
-    Instance,
-    ModuleError,
-    Sizes,
-)
+from .instance import Builder, ModuleError
 from .later_stages import (
     fit_biases,
     fit_factors,
@@ -32,29 +24,24 @@ from .later_stages import (
     mixes_values,
     tables_act,
 )
-from .roles import Projection, sort_parameters, without_numbers
+from .roles import Projection, without_numbers
 from .spelling import Explained, spell
 from .stages import fit_content, fit_values
 from .subject import Subject, sort_rows, sort_rows_alike
-
-Pair = tuple[Sizes, Sizes]
-# Heads that a class may have chosen itself: so many, or as many as give this depth.
-OWN_HEADS = (1, 2, 4, 8)
-OWN_DEPTHS = (8, 16, 4, 2)
 
 
 def diagnose(builder: Builder, seed: int = 0) -> Diagnosis:
     """What a module computes, or the first stage where nothing known matches."""
     try:
-        sizes, built = _build(builder)
+        sizes, built = build_twice(builder)
     except ModuleError as error:
         return Diagnosis("not judged", stopped_at=str(error))
-    state = _hidden_state(_subjects(sizes, built, seed)[0])
+    state = _hidden_state(subjects_of(sizes, built, seed)[0])
     if state is not None:
         return Diagnosis("unknown", stopped_at=state, findings=[state])
     first: Diagnosis | None = None
-    for pair, fixed in _attempts(sizes, built):
-        subjects = _subjects(pair, built, seed, fixed)
+    for pair, fixed in attempts(sizes, built):
+        subjects = subjects_of(pair, built, seed, fixed)
         try:
             diagnosis = _explain(subjects)
         finally:
@@ -65,54 +52,6 @@ def diagnose(builder: Builder, seed: int = 0) -> Diagnosis:
         first = first or diagnosis
     assert first is not None
     return first
-
-
-def _build(builder: Builder) -> tuple[Pair, tuple[Instance, ...]]:
-    """Builds at two sizes, with as many channels out as in only where others cannot be built.
-
-    Raises ModuleError with the reason for the latter, which all modules can be.
-    """
-    last: ModuleError | None = None
-    for sizes, rounder in ((SIZES, ROUND_SIZES), (SQUARE_SIZES, ROUND_SQUARE_SIZES)):
-        try:
-            built = tuple(builder.build(size) for size in sizes)
-        except ModuleError as error:
-            last = error
-            continue
-        if not built[0].facts.heads_set:
-            try:
-                return rounder, tuple(builder.build(size) for size in rounder)
-            except ModuleError:
-                pass
-        return sizes, built
-    raise last or ModuleError("it cannot be built")
-
-
-def _subjects(sizes: Pair, built: tuple[Instance, ...], seed: int,
-              fixed: bool = False) -> list[Subject]:
-    shapes = [instance.shapes for instance in built]
-    if fixed:
-        shapes = [{name: shape for name, shape in each.items()
-                   if name not in built[0].facts.buffers} for each in shapes]
-    return [Subject(instance, size, sort_parameters(
-                shapes[n], shapes[1 - n], (size, sizes[1 - n]), instance.facts.buffers),
-                    np.random.default_rng(seed + n))
-            for n, (instance, size) in enumerate(zip(built, sizes, strict=True))]
-
-
-def _attempts(sizes: Pair, built: tuple[Instance, ...]) -> Iterator[tuple[Pair, bool]]:
-    """Sizes as they are, or with the class's own heads; buffers set, then left alone."""
-    pairs = [sizes]
-    if not built[0].facts.heads_set:
-        counts = [(n, n) for n in OWN_HEADS]
-        counts += [(sizes[0].channels_out // depth, sizes[1].channels_out // depth)
-                   for depth in OWN_DEPTHS]
-        pairs = [(replace(sizes[0], heads=one), replace(sizes[1], heads=other))
-                 for one, other in dict.fromkeys(counts)
-                 if sizes[0].channels_out % one == sizes[1].channels_out % other == 0]
-    for fixed in (False, True) if built[0].facts.buffers else (False,):
-        for pair in pairs:
-            yield pair, fixed
 
 
 def _hidden_state(subject: Subject) -> str | None:
@@ -147,24 +86,42 @@ def _explain(subjects: list[Subject]) -> Diagnosis:
             raise Stop("explanations at two sizes differ")
         if not all(_confirm(agreed[0][n], subjects[n]) for n in (0, 1)):
             raise Stop("its own weights give what random ones do not")
-        factors = [fit_factors(subject, [fit])
-                   for subject, fit in zip(subjects, agreed[0], strict=True)]
-        if factors[0] is None or factors[0] != factors[1]:
+        factors, again = (fit_factors(subject, [fit])
+                          for subject, fit in zip(subjects, agreed[0], strict=True))
+        if factors is None or factors != again:
             raise Stop("factors: all else matches, but these numbers do nothing that is known: "
-                       + ", ".join(subjects[0].parts.factors))
+                       + ", ".join(subjects[0].parts.factors),
+                       factor_counterexample(subjects[0], agreed[0][0]))
     except Stop as stop:
         found = [] if stop.counterexample is None else [stop.counterexample]
         if subjects[0].instance.facts.random:
             stop.stage = f"two calls with the same input differ; {stop.stage}"
             found.insert(0, "it draws random numbers when it runs")
         return Diagnosis("unknown", stopped_at=stop.stage, findings=found)
-    return spell(Explained(agreed, subjects, factors[0]))
+    return spell(Explained(agreed, subjects, factors))
 
 
 def _fit_one(subject: Subject, guide: Guide, other: Subject | None = None) -> list[Fit]:
     """All explanations at one size; at the second only those that the first, `other`, has."""
-    if subject.parts.others:
-        raise Stop(f"parameters have no place in the layer: {', '.join(subject.parts.others)}")
+    if not subject.parts.others:
+        return _fit_stages(subject, guide, other)
+    # What has no place is given numbers that hide nothing, and must then never matter.
+    homeless = f"parameters have no place in the layer: {', '.join(subject.parts.others)}"
+    subject.randomize(subject.parts.others)
+    try:
+        fits = _fit_stages(subject, guide, other)
+    except Stop as stop:
+        raise Stop(f"{homeless}; with random numbers in them, {stop.stage}",
+                   stop.counterexample) from stop
+    x, rows, tables = subject.image(), subject.random_rows(), subject.random_tables()
+    one = subject.run(x, rows, tables)
+    subject.randomize(subject.parts.others)
+    if not subject.same(one, subject.run(x, rows, tables)):
+        raise Stop(homeless)
+    return fits
+
+
+def _fit_stages(subject: Subject, guide: Guide, other: Subject | None) -> list[Fit]:
     before = _fit_values(subject, guide, other)
     if not before:
         raise Stop("values: no known window, padding or order of outputs matches",

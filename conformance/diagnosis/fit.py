@@ -7,7 +7,8 @@ import numpy as np
 
 from ..estimate import Array
 from .choices import Choices
-from .subject import OUT, Subject, stacked_biases, stacked_kernels
+from .stacking import OUT, stacked_biases, stacked_kernels
+from .subject import Subject
 from .tables import Reading, with_tables
 from .variant import LayerWeights, Pixels, variant_layer
 

@@ -9,7 +9,8 @@ import numpy as np
 from ..estimate import Array
 from .choices import DIRECTIONS, HEAD_FORMS, SOFTMAXES, TERMS, Choices
 from .fit import RELATIVE_FIELDS, Fit, Guide, first_of_equals, guided, plainest, refined, scaled
-from .subject import Subject, bias_owners
+from .stacking import bias_owners
+from .subject import Subject
 from .tables import Reading, readings
 from .variant import LayerWeights
 

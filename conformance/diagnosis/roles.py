@@ -147,13 +147,13 @@ def _sort_one(name: str, shape: tuple[int, ...], partner: tuple[int, ...],
     elif len(flat) == 1 and not has_entries:
         parts.vectors.append(name)
     elif len(shape) == 4 and inputs == 1 and shape[2] % 2 == shape[3] % 2 == 1 \
-            and shape[2] * shape[3] > 1 and _counts(shape[:2], 1, sizes):
+            and shape[2] * shape[3] > 1 and _counts((shape[:2], partner[:2]), 1, sizes):
         parts.projections.append(Projection(name, 1, 1, (shape[2], shape[3])))
     elif has_entries:
         parts.tables[name] = tuple("|".join(axis) for axis in labels)
-    elif inputs is not None and _counts(shape, inputs, sizes):
+    elif inputs is not None and _counts((shape, partner), inputs, sizes):
         parts.projections.append(Projection(name, inputs, 1))
-    elif grouped is not None and len(flat) == 2 and shape[0] % sizes[0].channels_out == 0:
+    elif grouped is not None and len(flat) == 2 and _counts((shape, partner), 1, sizes, False):
         parts.projections.append(Projection(name, 1, grouped))
     elif len(flat) == 2 and all("D" in axis for axis in flat):
         parts.mixers.append(name)
@@ -169,11 +169,13 @@ def _inputs(labels: tuple[tuple[str, ...], ...], sizes: tuple[Sizes, Sizes]) -> 
     return None if not found else found[1] if square and len(found) > 1 else found[0]
 
 
-def _counts(shape: tuple[int, ...], inputs: int, sizes: tuple[Sizes, Sizes]) -> bool:
+def _counts(shapes: tuple[tuple[int, ...], ...], inputs: int, sizes: tuple[Sizes, Sizes],
+            by_head: bool = True) -> bool:
     """Whether the axes but the inputs' hold rows for all heads, or one, once or more often."""
-    rows = prod(length for at, length in enumerate(shape) if at != inputs)
-    each = (sizes[0].channels_out, sizes[0].depth)
-    return any(rows == parts * count for parts in (1, 2, 3) for count in each)
+    rows = [prod(length for at, length in enumerate(shape) if at != inputs) for shape in shapes]
+    each = [(size.channels_out, size.depth)[:2 if by_head else 1] for size in sizes]
+    return any(rows == [parts * one, parts * other] for parts in (1, 2, 3)
+               for one, other in zip(*each, strict=True))
 
 
 def _grouped(shape: tuple[int, ...], partner: tuple[int, ...],

@@ -69,6 +69,7 @@ def _findings(explained: Explained) -> list[str]:
     elif facts.step > 1:
         found.append(f"it was run on images whose sides are multiples of {facts.step}: it takes no "
                      "others of these sizes")
+    found += [f"{name} never matters" for name in subject.parts.others]
     found += [f"{name} never matters" if term == "nothing" else
               f"{name}, now {_own(subject, name)}, multiplies {term}"
               for name, term in explained.factors.items()]
@@ -122,7 +123,7 @@ def _projection_deviations(fit: Fit, subject: Subject) -> list[Deviation]:
     found = []
     if fit.split.endswith("are one"):
         found.append(Deviation("projection-shared", "ATT-6", f"{fit.split} projection"))
-    if fit.biased:
+    if set(fit.owners) & {p.name for p in subject.projections}:
         found.append(Deviation("projection-biased", "ATT-6", "the projections have biases"))
     if fit.spatial:
         seen = ", ".join(p.name for p in subject.projections if p.taps != (1, 1))

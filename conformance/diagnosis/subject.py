@@ -1,8 +1,7 @@
 """A module under intervention: rows of its projections, its tables and its vectors, set at will."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 
 import numpy as np
 
@@ -13,10 +12,6 @@ from .roles import Parts, without_numbers
 # A projection that gives queries, keys and values can only be silenced in its logits, which are
 # its square, by being this small: what is left of them lies below all rounding.
 TINY = 1e-9
-
-# Stands for the layer's output where a bias is given to a projection.
-OUT = "out"
-
 
 @dataclass
 class Subject:
@@ -130,6 +125,12 @@ class Subject:
         """The rows that the module was built with."""
         return np.concatenate([p.rows(self.own[p.name]) for p in self.projections])
 
+    def randomize(self, names: Iterable[str]) -> dict[str, Array]:
+        """Numbers of unit variance in parameters that `run` leaves alone, until `restore`."""
+        drawn = {name: self.rng.standard_normal(self.own[name].shape) for name in names}
+        self.instance.set(drawn)
+        return drawn
+
     def restore(self) -> None:
         """Give the module its own parameters back."""
         self.instance.set(self.own)
@@ -239,11 +240,11 @@ def sort_rows_alike(subject: Subject, other: Subject) -> bool:
 def _role_of_rows(name: str, parts: int, other: Subject,
                   roles: Mapping[int, str]) -> Callable[[int, Sizes], str] | None:
     """The role of a row of the projection of this name, read off the same one at another size."""
-    start = 0
-    for projection, count in zip(other.projections, other.counts, strict=True):
-        if without_numbers(projection.name) == without_numbers(name):
-            break
-        start += count
+    names = [projection.name for projection in other.projections]
+    alike = [without_numbers(each) for each in names]
+    # A list by head has more members where there are more heads: its first stands for them.
+    at = names.index(name) if name in names else alike.index(without_numbers(name))
+    start, count = sum(other.counts[:at]), other.counts[at]
     own = [roles[start + row] for row in range(count)]
     if parts <= 1:
         return lambda row, sizes: own[0]
@@ -257,45 +258,3 @@ def _role_of_rows(name: str, parts: int, other: Subject,
 def is_tied(subject: Subject) -> bool:
     """Whether one projection gives queries, keys and values."""
     return bool(subject.values) and subject.values == subject.others
-
-
-def bias_owners(subject: Subject) -> Iterator[dict[str, str]]:
-    """Ways to give vectors to projections, or to "out": by owner, then those left by trial."""
-    counts = dict(zip((p.name for p in subject.projections), subject.counts, strict=True))
-    counts |= dict.fromkeys([*subject.parts.mixers, OUT], subject.sizes.channels_out)
-    owned: dict[str, str] = {}
-    for name, count in counts.items():
-        owner = name.rpartition(".")[0]
-        mine = [vector for vector in subject.parts.vectors
-                if owner and vector.rpartition(".")[0] == owner and vector not in owned.values()
-                and subject.own[vector].size == count]
-        owned |= {name: mine[0]} if mine else {}
-    left = [vector for vector in subject.parts.vectors if vector not in owned.values()]
-    free = [name for name in counts if name not in owned]
-    for chosen in permutations(free, len(left)):
-        if all(subject.own[vector].size == counts[name]
-               for vector, name in zip(left, chosen, strict=True)):
-            yield owned | dict(zip(chosen, left, strict=True))
-
-
-def stacked_biases(subject: Subject, owners: Mapping[str, str],
-                   vectors: Mapping[str, Array]) -> Array:
-    """(rows,): the bias of each projection's rows; zero without one."""
-    stacked = [vectors[owners[p.name]].reshape(-1) if p.name in owners else np.zeros(count)
-               for p, count in zip(subject.projections, subject.counts, strict=True)]
-    return np.concatenate(stacked) if stacked else np.zeros(0)
-
-
-def stacked_kernels(subject: Subject, rows: Array, kernels: Mapping[str, Array]) -> Array:
-    """(rows, channels_in, taps, taps): every projection's rows as kernels of one size."""
-    taps = tuple(max(p.taps[axis] for p in subject.projections) for axis in (0, 1))
-    stacked = np.zeros((*rows.shape, *taps))
-    stacked[:, :, taps[0] // 2, taps[1] // 2] = rows
-    start = 0
-    for projection, count in zip(subject.projections, subject.counts, strict=True):
-        if projection.name in kernels:
-            top, left = ((taps[axis] - projection.taps[axis]) // 2 for axis in (0, 1))
-            stacked[start:start + count, :, top:top + projection.taps[0],
-                    left:left + projection.taps[1]] = kernels[projection.name]
-        start += count
-    return stacked
