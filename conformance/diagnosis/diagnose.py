@@ -1,11 +1,12 @@
 """From a module that nobody adapted to what it computes: stages at one size, checked at another."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ..report import Diagnosis
 from .builds import attempts, build_twice, subjects_of
+from .coefficients import coefficient_words
 from .counterexample import (
     affine_counterexample,
     content_counterexample,
@@ -70,10 +71,11 @@ def _hidden_state(subject: Subject) -> str | None:
 
 @dataclass
 class Stop(Exception):
-    """The first stage that nothing matched, and what was seen of the equation there."""
+    """The first stage that nothing matched, and what was seen there."""
 
     stage: str
     counterexample: str | None = None
+    seen: list[str] = field(default_factory=list)
 
 
 def _explain(subjects: list[Subject]) -> Diagnosis:
@@ -93,7 +95,7 @@ def _explain(subjects: list[Subject]) -> Diagnosis:
                        + ", ".join(subjects[0].parts.factors),
                        factor_counterexample(subjects[0], agreed[0][0]))
     except Stop as stop:
-        found = [] if stop.counterexample is None else [stop.counterexample]
+        found = [*stop.seen, *([] if stop.counterexample is None else [stop.counterexample])]
         if subjects[0].instance.facts.random:
             stop.stage = f"two calls with the same input differ; {stop.stage}"
             found.insert(0, "it draws random numbers when it runs")
@@ -112,7 +114,7 @@ def _fit_one(subject: Subject, guide: Guide, other: Subject | None = None) -> li
         fits = _fit_stages(subject, guide, other)
     except Stop as stop:
         raise Stop(f"{homeless}; with random numbers in them, {stop.stage}",
-                   stop.counterexample) from stop
+                   stop.counterexample, stop.seen) from stop
     x, rows, tables = subject.image(), subject.random_rows(), subject.random_tables()
     one = subject.run(x, rows, tables)
     subject.randomize(subject.parts.others)
@@ -135,7 +137,8 @@ def _fit_stages(subject: Subject, guide: Guide, other: Subject | None) -> list[F
         before, fits = fits, fit_relative(subject, fits, guide)
         if not fits:
             raise Stop("relative: values and content match, but no known reading of the tables "
-                       "does", relative_counterexample(subject, before[0]))
+                       "does", relative_counterexample(subject, before[0]),
+                       coefficient_words(subject, before[0]))
     if any(p.taps != (1, 1) for p in subject.projections):
         fits = _next("projections: all else matches, but these see more than one pixel otherwise "
                      "than as convolutions with zeros around: "

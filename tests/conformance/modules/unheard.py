@@ -1,13 +1,13 @@
 """Layers that compute something that has no name here: nothing may be said of them but that.
 
-Most are the plain layer of `published_wrong` with one thing changed.
+Most are the plain layer with one thing changed.
 """
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from .published_wrong import Plain
+from .plain import Plain
 
 
 class Base(Plain):
@@ -174,6 +174,34 @@ class HaloOfBlock(nn.Module):
         return F.fold(y, (h, w), s, stride=s)
 
 
+class TablesOverlap(Base):
+    """Row and column embeddings share two channels of the depth."""
+
+    def make(self):
+        super().make()
+        self.tables(self.d // 2 + 1)
+
+    def logits(self, q, k):
+        row, col = self.rel_h.T[:, :, None], self.rel_w.T[:, None]
+        half = self.d // 2 - 1
+        shared = row[half:] + col[:2]
+        r = torch.cat([row[:half].expand(-1, -1, self.k), shared,
+                       col[2:].expand(-1, self.k, -1)])
+        return super().logits(q, k) + self.relative(q, r)
+
+
+class HalvesByParity(Base):
+    """Even channels meet the row, odd ones the column."""
+
+    def make(self):
+        super().make()
+        self.tables(self.d // 2)
+
+    def logits(self, q, k):
+        r = self.embedding().unflatten(0, (2, -1)).transpose(0, 1).flatten(0, 1)
+        return super().logits(q, k) + self.relative(q, r)
+
+
 class KeyMeetsTable(Base):
     """The embedding meets the key, not the query."""
 
@@ -210,4 +238,5 @@ class NarrowColumns(Base):
 VERDICTS = dict.fromkeys((
     Cosine, Rectified, Holed, KeyElsewhere, Gated, Residual, Multiplied, HeadTemperatures, TopFour,
     Gaussian, Offset, Capped, Distance, Maximum, Activated, Centred, Twice, Blurred, Depthwise,
-    WholeImage, HaloOfBlock, KeyMeetsTable, Noise, MixedHeads, NarrowColumns), "unknown")
+    WholeImage, HaloOfBlock, KeyMeetsTable, TablesOverlap, HalvesByParity, Noise, MixedHeads,
+    NarrowColumns), "unknown")
