@@ -27,8 +27,9 @@ def spell(explained: Explained) -> Diagnosis:
     extent = subject.sizes.extent
     deviations = named_deviations(fit.choices, extent) + _parameter_deviations(fit, subject)
     options = named_options(fit.choices, extent) | _projection(subject)
-    if "scale" in options:
-        options["scale"] = _scale_name(explained)
+    scales = _scale_names(explained)
+    if scales:
+        options["scale"] = scales[0]
     others = [words for words in dict.fromkeys(_spelled(other, subject)
                                                for other, _ in explained.pairs[1:])
               if words != _spelled(fit, subject)]
@@ -61,6 +62,9 @@ def _findings(explained: Explained) -> list[str]:
         found.append("no argument of the class sets heads: " + (
             f"it has {sizes[0].heads}" if sizes[0].heads == sizes[1].heads
             else f"it has channels out / {sizes[0].depth}"))
+    scales = _scale_names(explained)
+    if len(scales) > 1:
+        found.append(f"the factor is {' and '.join(scales)}: at these sizes that is one number")
     if facts.single:
         found.append("it computes in float32, at least in part: what differs by less than 2^-12 of "
                      "the output was taken for its rounding")
@@ -140,14 +144,13 @@ def _projection_deviations(fit: Fit, subject: Subject) -> list[Deviation]:
     return found
 
 
-def _scale_name(explained: Explained) -> object:
-    """The factor's name where it has one at both sizes, or its value."""
-    values = []
+def _scale_names(explained: Explained) -> list[str]:
+    """All names that the options' factor has at both sizes."""
+    names = []
     for fit, subject in zip(explained.pairs[0], explained.subjects, strict=True):
-        values.append(named_options(fit.choices, subject.sizes.extent)["scale"])
-    names = [[name for name, each in named_scales(subject).items() if each == value]
-             for value, subject in zip(values, explained.subjects, strict=True)]
-    return next((name for name in names[0] if name in names[1]), values[0])
+        value = named_options(fit.choices, subject.sizes.extent).get("scale")
+        names.append([name for name, each in named_scales(subject).items() if each == value])
+    return [name for name in names[0] if name in names[1]]
 
 
 def _projection(subject: Subject) -> dict[str, object]:

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils import parametrize
+from torch.nn.utils.weight_norm import WeightNorm
 
 from ..diagnosis.construct import argument_sets, heads_are_said, question_of
 from ..diagnosis.instance import FRAME, Facts, ModuleError, Sizes
@@ -32,6 +34,7 @@ class TorchInstance:
         self.module, self.sizes = module.eval(), sizes
         if any(isinstance(part, NORMALIZATIONS) for part in module.modules()):
             raise ModuleError("it contains a normalization; name the layer without it")
+        _strip_parametrizations(module)
         self.facts, self.call = Facts(heads_set=heads_set), Call(LAYOUTS[0])
         self.dtype = torch.float64
         self.tensors: dict[str, torch.Tensor] = {}
@@ -121,6 +124,17 @@ class TorchInstance:
 
 def _shape_of(y: object) -> str:
     return f"of shape {tuple(y.shape)}" if isinstance(y, torch.Tensor) else type(y).__name__
+
+
+def _strip_parametrizations(module: torch.nn.Module) -> None:
+    """Make weights that are computed from other parameters, as a weight norm does, plain ones."""
+    for part in module.modules():
+        if parametrize.is_parametrized(part):
+            for name in list(part.parametrizations):  # type: ignore[arg-type]
+                parametrize.remove_parametrizations(part, name)
+        for hook in list(part._forward_pre_hooks.values()):
+            if isinstance(hook, WeightNorm):
+                torch.nn.utils.remove_weight_norm(part, hook.name)
 
 
 def _other_tensors(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
+from .plain import Plain
+
 
 class ChannelsByOne(nn.Module):
     """A class that knows no heads: one map over all channels is its one head."""
@@ -155,6 +157,67 @@ class FusedChunk(nn.Module):
         return torch.einsum("bhkp,bhdkp->bhdp", a, unf(v)).reshape(b, c, h, w)
 
 
+class SlidingRelative(nn.Module):
+    """Windows shifted inside with tables of true offsets; tokens with their height and width."""
+
+    def __init__(self, dim, heads, window_size, **kwargs):
+        super().__init__()
+        self.n, self.k, self.scale = heads, window_size, (dim // heads) ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.rel_y = nn.Embedding(2 * window_size - 1, dim // heads // 2)
+        self.rel_x = nn.Embedding(2 * window_size - 1, dim // heads // 2)
+
+    def seen(self, size):
+        start = (torch.arange(size) - self.k // 2).clamp(0, size - self.k)
+        at = start[:, None] + torch.arange(self.k)
+        return at, at - torch.arange(size)[:, None] + self.k - 1
+
+    def forward(self, x, H, W):  # noqa: N803
+        q, k, v = self.qkv(x).view(len(x), H, W, 3, self.n, -1).unbind(3)
+        (rows, by_row), (cols, by_col) = self.seen(H), self.seen(W)
+        k, v = (t[:, rows][:, :, :, cols].transpose(2, 3) for t in (k, v))
+        upper, lower = (q * self.scale).chunk(2, -1)
+        s = torch.einsum("bhwnd,bhwijnd->bhwnij", q * self.scale, k)
+        s = s + torch.einsum("bhwnd,hid->bhwni", upper, self.rel_y(by_row))[..., None]
+        s = s + torch.einsum("bhwnd,wjd->bhwnj", lower, self.rel_x(by_col))[..., None, :]
+        a = s.flatten(-2).softmax(-1).view_as(s)
+        return torch.einsum("bhwnij,bhwijnd->bhwnd", a, v).reshape(x.shape)
+
+
+class TokensByConv1d(nn.Module):
+    """Convolutions of one axis on flattened pixels, an additive mask, scaled by the width."""
+
+    def __init__(self, in_dim, out_dim, heads, k):
+        super().__init__()
+        self.n, self.k = heads, k
+        self.a, self.b, self.c = (nn.Conv1d(in_dim, out_dim, 1, bias=False) for _ in range(3))
+
+    def patches(self, t, value=0.0):
+        t = F.pad(t, [self.k // 2] * 4, value=value).unfold(2, self.k, 1).unfold(3, self.k, 1)
+        return t.unflatten(1, (self.n, -1)) if t.shape[1] > 1 else t.unsqueeze(1)
+
+    def forward(self, x):
+        q, k, v = (f(x.flatten(2)).unflatten(2, x.shape[2:]) for f in (self.a, self.b, self.c))
+        s = (q.unflatten(1, (self.n, -1))[..., None, None] * self.patches(k)).sum(2)
+        s = s * q.shape[1] ** -0.5 + self.patches(torch.zeros_like(x[:1, :1]), -1e30)[:, 0]
+        a = s.flatten(-2).softmax(-1).view_as(s)
+        return (a.unsqueeze(2) * self.patches(v)).sum((-1, -2)).flatten(1, 2)
+
+
+class LogitScale(Plain):
+    """A learned factor of the logits, kept as its logarithm; a weight norm on the queries."""
+
+    def make(self):
+        super().make()
+        self.tables(self.d // 2)
+        self.logit_scale = nn.Parameter(torch.zeros(()))
+        self.q = nn.utils.parametrizations.weight_norm(self.q)
+
+    def logits(self, q, k):
+        s = super().logits(q, k) + self.relative(q, self.embedding())
+        return s * self.logit_scale.exp()
+
+
 DEPTH = "1/sqrt(depth)"
 VERDICTS = {
     ChannelsByOne: {"position": "none"},
@@ -163,4 +226,7 @@ VERDICTS = {
     TokenAttention: {"padding": "exclude", "position": "none", "scale": DEPTH},
     ShiftAttention: {},
     FusedChunk: {"padding": "exclude", "scale": DEPTH},
+    SlidingRelative: {"padding": "shift", "scale": DEPTH},
+    TokensByConv1d: {"padding": "exclude", "position": "none", "scale": "1/sqrt(channels_out)"},
+    LogitScale: {},
 }
