@@ -11,7 +11,8 @@ from ..estimate import Array
 # Two ways to compute the same thing differ by some thousand roundings at most in cases of this
 # size, two things that mean otherwise by a share of their size. The line between stands where
 # neither is ever near: at 2^20 roundings of float64, and of float32, where there is less room, at
-# 2^12.
+# 2^12. On the modules that the tests know, equals were seen to differ by 2^-38 at most, unlike ones
+# by 2^-8 at least; in float32 by 2^-19 and 2^-3.
 SAME = 2.0 ** -33
 SAME_SINGLE = 2.0 ** -12
 

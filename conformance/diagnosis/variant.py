@@ -6,6 +6,7 @@ gathered. This is no definition; the reference is, and a test holds this to it w
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -41,20 +42,25 @@ def window_of(size: int, extent: int, before: int | None, choices: Choices) -> t
 
     Positions outside are moved to where the padding takes its pixel from.
     """
-    if before is None:
-        before = extent // 2
-    start = np.arange(size) - before * choices.dilation
-    if choices.padding == "shift":
+    return _window_of(size, extent, extent // 2 if before is None else before, choices.padding,
+                      choices.dilation)
+
+
+@lru_cache(maxsize=256)
+def _window_of(size: int, extent: int, before: int, padding: str,
+               dilation: int) -> tuple[Array, Array]:
+    start = np.arange(size) - before * dilation
+    if padding == "shift":
         start = np.clip(start, 0, size - extent)
-    at = start[:, None] + np.arange(extent) * choices.dilation
+    at = start[:, None] + np.arange(extent) * dilation
     inside = (at >= 0) & (at < size)
-    if choices.padding == "wrap":
+    if padding == "wrap":
         return at % size, np.ones_like(inside)
-    if choices.padding == "reflect":
+    if padding == "reflect":
         mirrored = np.abs(at)
         mirrored = np.where(mirrored >= size, 2 * (size - 1) - mirrored, mirrored)
         return np.clip(mirrored, 0, size - 1), np.ones_like(inside)
-    if choices.padding == "edge":
+    if padding == "edge":
         return np.clip(at, 0, size - 1), np.ones_like(inside)
     return np.clip(at, 0, size - 1), inside
 

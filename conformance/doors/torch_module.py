@@ -63,7 +63,8 @@ class TorchInstance:
 
     def _run(self, x: Array, call: Call, seed: int = 0) -> tuple[Array, torch.dtype]:
         tensor = torch.from_numpy(np.array(x, order="C")).to(self.dtype)
-        torch.manual_seed(seed)
+        # `torch.manual_seed` looks for accelerators each time, which takes longer than the rest.
+        torch.default_generator.manual_seed(seed)
         with torch.no_grad():
             y = self.module(*call.arguments(tensor))
         y = y[0] if isinstance(y, tuple | list) else y
