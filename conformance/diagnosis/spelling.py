@@ -27,6 +27,9 @@ def spell(explained: Explained) -> Diagnosis:
     extent = subject.sizes.extent
     deviations = named_deviations(fit.choices, extent) + _parameter_deviations(fit, subject)
     options = named_options(fit.choices, extent) | _projection(subject)
+    if subject.instance.facts.random:
+        # What it draws is a position of its own kind, not none.
+        options.pop("position", None)
     scales = _scale_names(explained)
     if scales:
         options["scale"] = scales[0]
