@@ -10,12 +10,15 @@ from ..estimate import Array
 from ..isolation.failure import TargetFailure
 from ..isolation.target import IsolatedTarget
 from ..offer import MODULE, MODULE_PARAMETERS
-from .instance import ModuleError, Sizes
+from .instance import MARK, Facts, ModuleError, Sizes
 from .said import MANNERS
 
 
 class IsolatedInstance:
-    """One build; its parameters are kept here and go along with every image."""
+    """One build; its parameters are kept here and go along with every image.
+
+    facts  what building and running it told
+    """
 
     def __init__(self, target: IsolatedTarget, sizes: Sizes, operations: tuple[str, str],
                  extra: Mapping[str, Array]) -> None:
@@ -23,7 +26,12 @@ class IsolatedInstance:
         self._sizes = np.array([sizes.channels_in, sizes.channels_out, sizes.heads, sizes.extent],
                                float)
         found: dict[str, Any] = self._ask(operations[1], {})
-        self._own = {name: target.read(value) for name, value in found.items()}
+        told = {name: target.read(value) for name, value in found.items()}
+        self.facts = Facts.of(told)
+        self._own = {name: value for name, value in told.items() if not name.startswith(MARK)}
+        # Buffers go along only once they were set: a module may keep something in them.
+        self._sent = {name: value for name, value in self._own.items()
+                      if name not in self.facts.buffers}
         self._set: dict[str, Array] = {}
 
     @property
@@ -52,7 +60,7 @@ class IsolatedInstance:
         """
         how = {} if manner == "plain" else {"set manner": np.array([MANNERS.index(manner)], float)}
         return self._target.read(self._ask(self._operations[0],
-                                           {"x": x, **self._own, **self._set, **how}))
+                                           {"x": x, **self._sent, **self._set, **how}))
 
     def _ask(self, operation: str, arrays: Mapping[str, Array]) -> Any:
         case = Case(operation, {"sizes": self._sizes, **self._extra, **arrays}, None, "float64")

@@ -3,7 +3,8 @@ function that makes a module, such as a network of one depth, stands for its cla
 
 A case "module" has the arrays x (batch, height, width, channels), sizes (4,) as the numbers of
 `Sizes`, and parameters by name; "module parameters" has sizes alone and gives the parameters that
-a new build has. Every case says all that it depends on, so that a process that was lost is no loss.
+a new build has, with its `Facts`. Every case says all that it depends on, so that a process that
+was lost is no loss.
 
 An array whose name begins with "set " is one number that says how: "set padding", "set stride" and
 "set bias" are arguments of the constructor, "set fresh" numbers another build of the same sizes,
@@ -64,7 +65,9 @@ class ModuleTarget:
         self.name, self._weights = name, weights
         self._network = NetworkDoor(make, arguments)
         self._builder = TorchBuilder(make, arguments)
-        self._built: dict[tuple[Sizes, tuple[tuple[str, int], ...]], TorchInstance] = {}
+        # Every build with its own parameters, by its sizes and what else was said.
+        self._built: dict[tuple[Sizes, tuple[tuple[str, int], ...]],
+                          tuple[TorchInstance, dict[str, Array]]] = {}
 
     def profile(self, dtype: str) -> Profile:
         """Double precision throughout."""
@@ -88,10 +91,15 @@ class ModuleTarget:
         sizes = Sizes(*(int(size) for size in given.pop("sizes")))
         key = sizes, tuple(said.items())
         if key not in self._built:
-            self._built[key] = self._builder.build(sizes, said)
-        instance = self._built[key]
+            instance = self._builder.build(sizes, said)
+            self._built[key] = instance, instance.get()
+        instance, own = self._built[key]
         if case.operation != MODULE:
-            return instance.buffers() if buffers else instance.get()
+            if buffers:
+                return instance.buffers()
+            # Nothing that an earlier case did is left.
+            instance.set(own)
+            return own | instance.facts.arrays()
         x = given.pop("x")
         instance.set(given)
         return instance.run(x, manner)

@@ -46,7 +46,7 @@ class NetworkDoor:
             return self.network.array(given["x"], *where)
         instance = self._instance(operation in (OPEN_MODULE, OPEN_PARAMETERS), given)
         if operation in (OPEN_PARAMETERS, MODULE_PARAMETERS):
-            return instance.get()
+            return instance.get() | instance.facts.arrays()
         x = given.pop("x")
         instance.set(given)
         return instance.run(x)

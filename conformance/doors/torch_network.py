@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..diagnosis.construct import argument_sets, filled, role_of, value_of
-from ..diagnosis.instance import ModuleError, Sizes
+from ..diagnosis.instance import Facts, ModuleError, Sizes
 from ..diagnosis.network_trace import Call, Module
 from ..estimate import Array
 from .torch_module import TorchBuilder
@@ -33,6 +33,7 @@ class OpenInstance:
         buffers = {name: b for name, b in module.named_buffers() if b.is_floating_point()}
         self.entries = {**dict(module.named_parameters()), **buffers}
         self.layout: str | None = None
+        self.facts = Facts()
 
     @property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:

@@ -108,6 +108,10 @@ def _fits(change, recipe):
         return False
     if choices.padding in ("edge", "reflect", "wrap", "shift") and name in ("inside_only",):
         return False
+    # Along a row of the window all slots have one row embedding: a softmax over it cancels that.
+    after = choices.but(**change) if hasattr(choices, name) else choices
+    if getattr(after, after.softmax, None) == "descending":
+        return False
     return not (name == "padding" and choices.inside_only)
 
 
