@@ -135,6 +135,9 @@ def _look_closer(examined: Examined, diagnosis: Diagnosis, builder: IsolatedBuil
     report.verdicts = suite_verdicts(suite, clauses=asked.clauses, profile=asked.profile,
                                      seed=asked.seed) if asked.case is None \
         else suite_case(suite, asked.case)
+    if not report.verdicts and asked.clauses is None:
+        diagnosis.findings.append("its clauses were not asked one by one: none has cases of the "
+                                  "images and heads that it takes")
     undone = [each.name for each in examined.deviations if each.name in SET_ASIDE]
     if undone and report.verdicts:
         diagnosis.findings.append(f"its clauses were asked without {', '.join(undone)}: with "

@@ -43,8 +43,11 @@ class TorchInstance:
         self.dtype = torch.float64
         self.tensors: dict[str, torch.Tensor] = {}
         if like is None:
+            held = {name: value.detach().clone() for name, value in _other_tensors(module)}
             self._find_call()
             self._find_facts()
+            # What it kept in them while it was tried is no part of a new build.
+            _give_back(module, held)
             return
         self.facts, self.call, self.dtype = like.facts, like.call, like.dtype
         _convert(module, self.dtype)
@@ -200,6 +203,13 @@ def _other_tensors(module: torch.nn.Module) -> list[tuple[str, torch.Tensor]]:
              for name, part in module.named_modules() for attribute, value in vars(part).items()
              if isinstance(value, torch.Tensor)]
     return list(module.named_buffers()) + plain
+
+
+def _give_back(module: torch.nn.Module, held: Mapping[str, torch.Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in _other_tensors(module):
+            if name in held and held[name].shape == value.shape:
+                value.copy_(held[name])
 
 
 def _convert(module: torch.nn.Module, dtype: torch.dtype) -> None:

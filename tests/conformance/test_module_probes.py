@@ -6,9 +6,11 @@ import torch
 from modules import right, wrong
 from modules.in_process import InProcess
 
-from sasakit.conformance.diagnosis.instance import SIZES, SQUARE_SIZES, ModuleError
+from sasakit.conformance.diagnosis.instance import SIZES, SQUARE_SIZES, ModuleError, same
+from sasakit.conformance.diagnosis.isolated import IsolatedBuilder
 from sasakit.conformance.diagnosis.probes import dependence_findings
 from sasakit.conformance.diagnosis.roles import sort_parameters
+from sasakit.conformance.doors.module_door import ModuleTarget
 
 
 class Counting(right.UnfoldAttention):
@@ -95,3 +97,16 @@ WHOLE = ("output (row 5, column 6) depends on input pixels rows 0..10, columns 0
 ], ids=lambda value: getattr(value, "__name__", ""))
 def test_what_an_output_depends_on_is_said(module, sentences):
     assert findings(module) == sentences
+
+
+def test_a_new_build_in_the_child_has_its_own_numbers_and_keeps_its_buffers():
+    builder = IsolatedBuilder(ModuleTarget("it", Counting, {}))
+    one, x = builder.build(SIZES[0]), np.ones((1, 5, 6, 21))
+    own = one.get()
+    one.set({"rel_h": own["rel_h"] + 1, "calls": own["calls"] + 5})
+    one.run(x)
+    again = builder.build(SIZES[0])
+    assert one.facts.buffers == ("calls",)
+    assert all(np.array_equal(value, again.get()[name]) for name, value in own.items())
+    assert same(2 * again.run(x), again.run(x))
+    assert again.buffers()["calls"] == 2
