@@ -41,7 +41,8 @@ torch. Foreign code runs in a process of its own, within limits; what it does no
 judged.
 
 A class of torch modules needs no adapter: its parameters are found by their shapes and by what
-they do, and what it computes is named, the clause that each difference violates with it.
+they do, and what it computes is named, the clause that each difference violates with it. An
+attention stem and a whole network are judged likewise, the network layer by layer.
 
 Of any other target that deviates it is said what its operations compute instead, where known
 deviations, up to three at once, reproduce every result; otherwise that it is unknown.
@@ -64,6 +65,7 @@ Examples:
   sasakit verify mine.py:attention --operation local_attention --time-limit 5
   sasakit verify mine.py:attention --operation local_attention --tensors --gradients
   sasakit verify attention.py:AttentionConv --arg in_channels={channels_in}
+  sasakit verify resnet.py:AttentionResNet26 --arg num_classes=10
   sasakit verify attention.py:AttentionConv --map rel_row=emb_a --map rel_col=emb_b
   sasakit verify attention.py:AttentionConv --weights a.pt --arg heads=8 --convert b.safetensors
   sasakit verify --process "python examples/process/attention.py"

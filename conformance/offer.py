@@ -19,8 +19,13 @@ VJPS = tuple(f"{name}{VJP}" for name in OPERATIONS[:-1])
 # What a torch module class offers instead: to be built and run at given sizes with given
 # parameters, and to tell its own. The diagnosis asks for these, no clause does.
 MODULE, MODULE_PARAMETERS = "module", "module parameters"
+# The same for a module that may hold normalizations, whose statistics are then parameters; and
+# what a network of modules is made of, which calls an image makes, and one array of those.
+OPEN_MODULE, OPEN_PARAMETERS = "open module", "open module parameters"
+NETWORK_MODULES, NETWORK_CALLS = "network modules", "network calls"
+NETWORK_ARRAY = "network array"
 # Operations that give several results by name.
-NAMED_RESULTS = ("network", MODULE_PARAMETERS)
+NAMED_RESULTS = ("network", MODULE_PARAMETERS, OPEN_PARAMETERS, NETWORK_MODULES, NETWORK_CALLS)
 # An exponential that is further off than this is no exponential; without an end, a declaration
 # could buy any budget.
 MOST_EXP_ULPS = 64

@@ -15,16 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import helper, kernel, prange, signed
-from .vectors import (
-    add_outer,
-    loads,
-    plus_columns,
-    plus_loaded,
-    rectified,
-    splats,
-    store_tile,
-    take,
-)
+from .vector_tiles import add_outer, plus_columns, plus_loaded, store_tile
+from .vectors import loads, rectified, splats, take
 
 BLOCK = 96  # pixels; a multiple of every tile's
 

@@ -38,7 +38,8 @@ class Choices:
     term           what the embedding joins
     inside_only    whether r joins the key before the padding, so that it is zero outside
     order          how the heads' outputs are put together
-    stride         distance of neighbouring queries; pooled: a mean follows instead
+    stride         distance of neighbouring queries
+    pool           the average of 2 x 2 pixels that follows the attention
     """
 
     before_row: int | None = None
@@ -60,6 +61,7 @@ class Choices:
     inside_only: bool = False
     order: str = "contiguous"
     stride: int = 1
+    pool: str = "none"
 
     def but(self, **changes: Any) -> "Choices":
         """The same with some fields changed."""
@@ -129,6 +131,12 @@ DEVIATIONS: dict[tuple[str, Any], Deviation] = {
     ("order", "split"): _say("output-interleaved", "ATT-8",
                              "value channel c goes to output channel (c mod heads) depth + "
                              "c // heads"),
+    ("pool", "average floor"): _say("pool-floor-size", "NET-11",
+                                    "the average after the attention drops the last row or column "
+                                    "of an odd size"),
+    ("pool", "average counted"): _say("pool-counts-padding", "NET-11",
+                                      "the average after the attention counts pixels outside the "
+                                      "image"),
 }
 
 
@@ -198,6 +206,8 @@ def named_options(choices: Choices, extent: int) -> dict[str, object]:
     if choices.first_half == "column" and choices.arrangement in ("shared", "per_head",
                                                                   "layer_halves"):
         options["first_half"] = "column"
+    if choices.pool != "none":
+        options["pool"] = "average of 2 x 2 after the attention (NET-3)"
     if extent % 2 == 0 and choices.before_row == extent // 2 - 1:
         options["even_window"] = "after"
     scale = choices.content_scale if choices.content else choices.relative_scale

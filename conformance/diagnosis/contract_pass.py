@@ -11,7 +11,7 @@ import numpy as np
 
 from ..estimate import Array
 from ..report import Deviation
-from .instance import Instance, ModuleError, Sizes, same
+from .instance import Instance, ModuleError, Sizes
 from .placement import Explanation, Placement
 
 MOST_TOLD = 120
@@ -77,7 +77,8 @@ class _Trial:
 
     def __init__(self, builder: SayingBuilder, explanation: Explanation) -> None:
         self._builder, self._explanation = builder, explanation
-        self._sizes = explanation.subject.sizes
+        self._sizes, self._same = explanation.subject.sizes, explanation.subject.same
+        self._facts = explanation.subject.instance.facts
         self._square = self._sizes.channels_in == self._sizes.channels_out
         self._rng = np.random.default_rng(0)
 
@@ -94,15 +95,15 @@ class _Trial:
             strided = self._builder.build(self._sizes, {"stride": 2})
             x = self._image(self._sizes, 1, 8, 9)
             plain = self._builder.build(self._sizes)
-            plain.set(strided.get())
+            _set_alike(plain, strided)
             y, other = plain.run(x), strided.run(x)
         except ModuleError as error:
             return _refusal("stride 2", error)
-        if same(other, y):
+        if self._same(other, y):
             return ["stride 2: the argument changes nothing"]
-        if same(other, y[:, ::2, ::2]):
+        if self._same(other, y[:, ::2, ::2]):
             return ["stride 2: only every second pixel has an output, which WIN-3 rules out"]
-        if same(other, _pooled(y)):
+        if self._same(other, _pooled(y)):
             return ["stride 2: the outputs are pooled, each the mean of 2 x 2"]
         return [f"stride 2: {_size(other)} outputs that are neither every second one "
                 "nor means of 2 x 2"]
@@ -131,10 +132,10 @@ class _Trial:
                 findings += _refusal(what, error)
                 continue
             befores = {"before": extent // 2, "after": extent // 2 - 1}
-            sides = [side for side, at in befores.items() if same(y, placement.predict(
+            sides = [side for side, at in befores.items() if self._same(y, placement.predict(
                 x, weights, placement.choices.but(before_row=at, before_col=at)))]
             found.append(sides[0] if len(sides) == 1 else None)
-            if y.shape[1:3] == (9, 10):
+            if y.shape[1:3] == tuple(side + 1 for side in x.shape[1:3]):
                 findings.append(f"{what}: one output row and one column more than the image has, "
                                 "which WIN-3 rules out")
             elif len(sides) != 1:
@@ -150,8 +151,10 @@ class _Trial:
             usual = self._builder.build(sizes)
         except ModuleError as error:
             return [], _refusal(f"extent 3 with padding {padding}", error)
-        usual.set(other.get())
+        _set_alike(usual, other)
         for height, width in MISREADABLE:
+            if self._facts.frame(height, width) != (height, width):
+                continue
             x = self._image(sizes, 1, height, width)
             right = f"{height + 2 * padding - 2} x {width + 2 * padding - 2}"
             try:
@@ -160,7 +163,7 @@ class _Trial:
                 continue
             if y.shape[1:3] != (height, width):
                 continue
-            if same(y, usual.run(x)):
+            if self._same(y, usual.run(x)):
                 inert = True
                 continue
             accepted.append(Deviation(
@@ -172,7 +175,8 @@ class _Trial:
     def indivisible(self) -> list[Deviation]:
         """Whether heads that do not divide the channels are accepted."""
         sizes = self._sizes
-        if self._explanation.fit.choices.heads not in ("contiguous", "interleaved"):
+        if not self._facts.heads_set \
+                or self._explanation.fit.choices.heads not in ("contiguous", "interleaved"):
             return []
         channels = sizes.channels_out + 1
         wrong = replace(sizes, channels_out=channels,
@@ -194,10 +198,12 @@ class _Trial:
         sizes = self._sizes
         depth = sizes.depth
         one_head = Sizes(depth if self._square else sizes.channels_in, depth, 1, sizes.extent)
-        yield "an image of 9 x 6 pixels", sizes, (2, 9, 6)
+        if self._facts.frame(9, 6) == (9, 6):
+            yield "an image of 9 x 6 pixels", sizes, (2, 9, 6)
         yield "extent 1", replace(sizes, extent=1), (1, 4, 5)
         yield "one head", one_head, (1, 6, 7)
-        if self._explanation.fit.choices.padding in ("zero", "exclude"):
+        if self._explanation.fit.choices.padding in ("zero", "exclude") \
+                and self._facts.frame(2, 3) == (2, 3):
             yield "an image of 2 x 3 pixels, smaller than the window", sizes, (1, 2, 3)
         yield "an empty batch", sizes, (0, 6, 7)
 
@@ -210,9 +216,9 @@ class _Trial:
         except ModuleError as error:
             return _refusal(what, error)
         if not len(x):
-            right = y.shape == (*shape, sizes.channels_out)
+            right = y.shape == (*x.shape[:3], sizes.channels_out)
         else:
-            right = same(y, placement.predict(x, weights, placement.choices))
+            right = self._same(y, placement.predict(x, weights, placement.choices))
         return [] if right else [f"{what}: the output is not that of the layer that was "
                                            "found"]
 
@@ -227,7 +233,7 @@ class _Trial:
             except ModuleError as error:
                 findings += _refusal(what, error)
                 continue
-            if manner == "strided" and not same(y, instance.run(x)):
+            if manner == "strided" and not self._same(y, instance.run(x)):
                 findings.append(f"{what}: gives another output")
         return findings
 
@@ -237,8 +243,16 @@ class _Trial:
             raise ModuleError(NO_ARGUMENT)
         return placement
 
-    def _image(self, sizes: Sizes, *shape: int) -> Array:
-        return self._rng.standard_normal((*shape, sizes.channels_in))
+    def _image(self, sizes: Sizes, batch: int, height: int, width: int) -> Array:
+        """A random image of about these sides, which the module takes."""
+        sides = self._facts.frame(height, width)
+        return self._rng.standard_normal((batch, *sides, sizes.channels_in))
+
+
+def _set_alike(one: Instance, other: Instance) -> None:
+    """Give one build the numbers of another, but buffers that fit only there."""
+    one.set({name: value for name, value in other.get().items()
+             if one.shapes.get(name) == value.shape})
 
 
 def _refusal(what: str, error: ModuleError) -> list[str]:

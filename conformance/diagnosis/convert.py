@@ -11,9 +11,9 @@ from sasakit.reference.contract.options import AttentionOptions
 from ..estimate import Array
 from ..report import Deviation
 from .choices import CONVERSIONS, Choices, named_options
-from .instance import ModuleError, same
+from .instance import ModuleError
 from .placement import PROJECTED, TABLES, Explanation, Placement
-from .subject import stacked_biases
+from .stacking import OUT, stacked_biases
 from .variant import head_groups, reordered
 
 
@@ -68,8 +68,9 @@ def converted(placement: Placement, explanation: Explanation, parameters: Mappin
     instance.set(parameters)
     extent = placement.sizes.extent
     for batch, height, width in ((1, extent + 1, extent + 2), (2, extent + 3, extent)):
-        x = rng.standard_normal((batch, height, width, placement.sizes.channels_in))
-        if not same(found.run(x), instance.run(x.copy())):
+        sides = instance.facts.frame(height, width)
+        x = rng.standard_normal((batch, *sides, placement.sizes.channels_in))
+        if not placement.subject.same(found.run(x), instance.run(x.copy())):
             raise ModuleError("with its weights converted the equation gives another output, so "
                               "that nothing is claimed")
     return found
@@ -109,7 +110,7 @@ class _Conversion:
 
     def _drop_biases(self) -> None:
         subject = self._placement.subject
-        given = stacked_biases(subject, self._parameters) if self._fit.biased else np.zeros(1)
+        given = stacked_biases(subject, self._fit.owners, self._parameters)
         if given.any():
             self._refuse("projection-biased", "its biases are not zero")
 
@@ -121,9 +122,8 @@ class _Conversion:
         name = subject.parts.mixers[0]
         matrix = self._parameters[name].reshape(subject.sizes.channels_out, -1)
         matrix = matrix if self._fit.mixed == "straight" else matrix.T
-        owner = name.rpartition(".")[0]
-        if any(self._parameters[other].any() for other in subject.parts.vectors
-               if owner and other.rpartition(".")[0] == owner):
+        if any(self._parameters[self._fit.owners[owner]].any() for owner in (name, OUT)
+               if owner in self._fit.owners):
             self._refuse("output-projection", "it has a bias")
         if not (self._heads == 1 or self._choices.heads == "one"):
             self._refuse("output-projection", "it mixes heads")

@@ -3,15 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ..estimate import Array
 from .choices import Choices
-from .subject import Subject, stacked_biases, weights_of
+from .network_pools import averaged
+from .stacking import OUT, stacked_biases, stacked_kernels
+from .subject import Subject
 from .tables import Reading, with_tables
-from .variant import LayerWeights, variant_layer
+from .variant import LayerWeights, Pixels, variant_layer
 
-# Queries this small make every logit small, so that the output is its first-order expansion; the
-# second order is smaller by as much again.
-SMALL = 1e-5
+# Each step of the refinement gains the digits that the small factor has.
+STEPS = 4
+# How far a factor that is read may be from a name that it has.
+NEAR, NEAR_SINGLE = 2.0 ** -20, 2.0 ** -7
 
 
 @dataclass
@@ -23,6 +28,8 @@ class Fit:
     biased      whether the projections have biases
     split       how queries and keys are parted, in words
     mixed       how the product after everything is read: straight, transposed, or not there
+    owners      which vector is the bias of which projection, or of OUT
+    spatial     whether projections see more than one pixel
     """
 
     choices: Choices
@@ -32,36 +39,77 @@ class Fit:
     biased: bool = False
     split: str = ""
     mixed: str = ""
+    owners: dict[str, str] = field(default_factory=dict)
+    spatial: bool = False
 
     def weights(self, subject: Subject, rows: Array, tables: Mapping[str, Array] | None = None,
                 vectors: Mapping[str, Array] | None = None) -> LayerWeights:
-        """The layer's weights that this explanation reads from a module's parameters."""
+        """The layer's weights that this explanation reads from a module's parameters.
+
+        vectors  biases, mixers and kernels by name
+        """
         query = self.query or [subject.values[0]] * subject.sizes.channels_out
-        weights = weights_of(subject, rows, query, self.key)
-        if self.biased and vectors is not None:
-            stacked = stacked_biases(subject, vectors)
-            by_role = {"query": query, "key": self.key, "value": subject.values}
-            weights.biases = {role: stacked[members] for role, members in by_role.items()
-                              if members is not None}
-        if self.mixed and vectors is not None:
-            name = subject.parts.mixers[0]
-            matrix = vectors[name].reshape(subject.sizes.channels_out, -1)
-            weights.out = matrix if self.mixed == "straight" else matrix.T
-            owner = name.rpartition(".")[0]
-            beside = [vectors[other] for other in subject.parts.vectors
-                      if owner and other.rpartition(".")[0] == owner and other in vectors]
-            weights.out_bias = beside[0].reshape(-1) if beside else None
+        stacked = stacked_kernels(subject, rows, {
+            p.name: vectors[p.name] for p in subject.projections if p.name in vectors}) \
+            if self.spatial and vectors is not None else rows
+        weights = LayerWeights(stacked[query], None if self.key is None else stacked[self.key],
+                               stacked[subject.values])
+        if vectors is not None:
+            self._add_vectors(weights, subject, query, vectors)
         if self.reading is not None and tables is not None:
             weights = with_tables(weights, self.reading, tables, subject.sizes)
         return weights
 
-    def predict(self, subject: Subject, x: Array, weights: LayerWeights) -> Array:
+    def _add_vectors(self, weights: LayerWeights, subject: Subject, query: list[int],
+                     vectors: Mapping[str, Array]) -> None:
+        if self.biased:
+            biases = stacked_biases(subject, self.owners, vectors)
+            by_role = {"query": query, "key": self.key, "value": subject.values}
+            weights.biases = {role: biases[members] for role, members in by_role.items()
+                              if members is not None}
+            after = [vectors[self.owners[name]].reshape(-1)
+                     for name in (*subject.parts.mixers, OUT) if name in self.owners]
+            weights.out_bias = after[0] if after else None
+        if self.mixed:
+            matrix = vectors[subject.parts.mixers[0]].reshape(subject.sizes.channels_out, -1)
+            weights.out = matrix if self.mixed == "straight" else matrix.T
+
+    def predict(self, subject: Subject, x: Array, weights: LayerWeights,
+                pixels: Pixels | None = None) -> Array:
         """What this explanation says of the module's output."""
-        return variant_layer(x, weights, subject.sizes.heads, subject.sizes.extent, self.choices)
+        return variant_layer(x, weights, subject.sizes.heads, subject.sizes.extent, self.choices,
+                             pixels)
+
+    def explains(self, subject: Subject, x: Array, weights: LayerWeights, actual: Array) -> bool:
+        """Whether it gives the module's output: at some pixels, and then at all."""
+        if not _has_size(actual, x, self.choices):
+            return False
+        some, pixels = some_outputs(actual, self.choices)
+        return subject.same(self.predict(subject, x[:1], weights, pixels), some) \
+            and subject.same(self.predict(subject, x, weights), actual)
+
+
+def _has_size(actual: Array, x: Array, choices: Choices) -> bool:
+    """Whether an output has as many rows and columns as it has under a reading."""
+    queries = np.zeros((1, *x.shape[1:3], 1))[:, ::choices.stride, ::choices.stride]
+    return actual.shape[1:3] == averaged(queries, choices.pool).shape[1:3]
+
+
+def some_outputs(actual: Array, choices: Choices) -> tuple[Array, Pixels | None]:
+    """Outputs of the first image that tell most readings apart, and the pixels they belong to.
+
+    These are two borders and the middle; all, and None, where each is of several pixels.
+    """
+    if choices.pool != "none":
+        return actual[:1], None
+    height, width = actual.shape[1:3]
+    rows = np.unique([0, height // 2, height - 1])
+    cols = np.unique([1 % width, width // 2, width - 1])
+    return actual[:1, rows][:, :, cols], (rows * choices.stride, cols * choices.stride)
 
 
 # What is told apart in each stage; scales may differ from size to size.
-VALUE_FIELDS = ("padding", "dilation", "order", "stride")
+VALUE_FIELDS = ("padding", "dilation", "order", "stride", "pool")
 CONTENT_FIELDS = ("heads", "softmax", "content")
 RELATIVE_FIELDS = ("arrangement", "term", "inside_only", "row", "column", "first_half", "softmax",
                    "heads")
@@ -86,23 +134,64 @@ def named_scales(subject: Subject) -> dict[str, float]:
             "1/sqrt(2 depth)": (2 * sizes.depth) ** -0.5, "-1": -1.0}
 
 
-def scale_of(subject: Subject, trial: Fit, x: Array, small: Array, nearly: Array, which: str,
-           tables: dict[str, Array] | None = None) -> float:
-    """The factor of a term, by first order where logits are small; a named one where it is near."""
+@np.errstate(all="ignore")
+def scaled(subject: Subject, trial: Fit, x: Array, small: Array, nearly: Array, which: str,
+           tables: Mapping[str, Array] | None = None) -> Fit | None:
+    """The trial with the factor of a term, read where logits are small; None where none fits.
+
+    There the output is its first-order expansion in the factor.
+    """
+    if not _has_size(nearly, x, trial.choices):
+        return None
+    nearly, pixels = some_outputs(nearly, trial.choices)
     weights = trial.weights(subject, small, tables)
-    plain, unit = (replace(trial, choices=trial.choices.but(**{which: factor}))
+    plain, unit = (_but(trial, which, factor).predict(subject, x[:1], weights, pixels)
                    for factor in (0.0, 1.0))
-    base = plain.predict(subject, x, weights)
-    if base.shape != nearly.shape:
-        return 1.0
-    moved = unit.predict(subject, x, weights) - base
+    moved, seen = unit - plain, nearly - plain
     size = float((moved * moved).sum())
     if not size > 0:
-        return 1.0
-    estimate = float(((nearly - base) * moved).sum()) / size
-    near = min(named_scales(subject).values(), key=lambda value: abs(value - estimate))
+        return trial
+    estimate = float((seen * moved).sum()) / size
     # The expansion's own error is of the order of the logits, which are small.
-    return near if abs(near - estimate) <= 2 ** 10 * SMALL * abs(near) else estimate
+    if np.abs(seen - estimate * moved).max() > 2.0 ** -4 * np.abs(seen).max():
+        return None
+    return _but(trial, which, estimate)
+
+
+@np.errstate(all="ignore")
+def refined(subject: Subject, trial: Fit, x: Array, rows: Array, actual: Array,
+            which: tuple[str, ...], tables: Mapping[str, Array] | None = None) -> Fit:
+    """The trial with factors bent alike to full precision, by Gauss and Newton, or to their names.
+
+    which  the fields of the factors, such as content_scale
+    """
+    wanted, pixels = some_outputs(actual, trial.choices)
+    weights = trial.weights(subject, rows, tables)
+    step, bend = subject.small, 1.0
+    for _ in range(STEPS):
+        here, there = (_bent(trial, which, bend + by).predict(subject, x[:1], weights, pixels)
+                       for by in (0.0, step))
+        slope = (there - here) / step
+        size = float((slope * slope).sum())
+        if not size > 0 or not np.isfinite(size):
+            break
+        bend += float(((wanted - here) * slope).sum()) / size
+    for name in which:
+        factor = getattr(trial.choices, name) * bend
+        values = list(named_scales(subject).values())
+        near = values[int(np.argmin(np.abs(np.array(values) - factor)))]
+        slack = NEAR_SINGLE if subject.instance.facts.single else NEAR
+        trial = _but(trial, name, near if abs(near - factor) <= slack * abs(near) else factor)
+    return trial
+
+
+def _bent(trial: Fit, which: tuple[str, ...], bend: float) -> Fit:
+    return replace(trial, choices=trial.choices.but(
+        **{name: getattr(trial.choices, name) * bend for name in which}))
+
+
+def _but(trial: Fit, which: str, factor: float) -> Fit:
+    return replace(trial, choices=trial.choices.but(**{which: factor}))
 
 
 def plainest(fits: list[Fit]) -> list[Fit]:

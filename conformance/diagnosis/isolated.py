@@ -10,22 +10,28 @@ from ..estimate import Array
 from ..isolation.failure import TargetFailure
 from ..isolation.target import IsolatedTarget
 from ..offer import MODULE, MODULE_PARAMETERS
-from .instance import ModuleError, Sizes
+from .instance import MARK, Facts, ModuleError, Sizes
 from .said import MANNERS
 
 
 class IsolatedInstance:
-    """One build; its parameters are kept here and go along with every image."""
+    """One build; its parameters are kept here and go along with every image.
 
-    def __init__(self, target: IsolatedTarget, sizes: Sizes,
-                 said: Mapping[str, int] | None = None) -> None:
-        self._target = target
-        self._said = {f"set {name}": np.array([value], float)
-                      for name, value in (said or {}).items()}
+    facts  what building and running it told
+    """
+
+    def __init__(self, target: IsolatedTarget, sizes: Sizes, operations: tuple[str, str],
+                 extra: Mapping[str, Array]) -> None:
+        self._target, self._operations, self._extra = target, operations, extra
         self._sizes = np.array([sizes.channels_in, sizes.channels_out, sizes.heads, sizes.extent],
                                float)
-        found: dict[str, Any] = self._ask(MODULE_PARAMETERS, {})
-        self._own = {name: target.read(value) for name, value in found.items()}
+        found: dict[str, Any] = self._ask(operations[1], {})
+        told = {name: target.read(value) for name, value in found.items()}
+        self.facts = Facts.of(told)
+        self._own = {name: value for name, value in told.items() if not name.startswith(MARK)}
+        # Buffers go along only once they were set: a module may keep something in them.
+        self._sent = {name: value for name, value in self._own.items()
+                      if name not in self.facts.buffers}
         self._set: dict[str, Array] = {}
 
     @property
@@ -43,7 +49,7 @@ class IsolatedInstance:
 
     def buffers(self) -> dict[str, Array]:
         """Copies of the buffers by name."""
-        found: dict[str, Any] = self._ask(MODULE_PARAMETERS, {"set buffers": np.ones(1)})
+        found: dict[str, Any] = self._ask(self._operations[1], {"set buffers": np.ones(1)})
         return {name: self._target.read(value) for name, value in found.items()}
 
     def run(self, x: Array, manner: str = "plain") -> Array:
@@ -53,10 +59,11 @@ class IsolatedInstance:
         What the module does to its input is done to x.
         """
         how = {} if manner == "plain" else {"set manner": np.array([MANNERS.index(manner)], float)}
-        return self._target.read(self._ask(MODULE, {"x": x, **self._own, **self._set, **how}))
+        return self._target.read(self._ask(self._operations[0],
+                                           {"x": x, **self._sent, **self._set, **how}))
 
     def _ask(self, operation: str, arrays: Mapping[str, Array]) -> Any:
-        case = Case(operation, {"sizes": self._sizes, **self._said, **arrays}, None, "float64")
+        case = Case(operation, {"sizes": self._sizes, **self._extra, **arrays}, None, "float64")
         given = self._target.native(case)
         try:
             result = self._target.call(case, given)
@@ -68,17 +75,24 @@ class IsolatedInstance:
 
 
 class IsolatedBuilder:
-    """Builds in another process."""
+    """Builds in another process.
 
-    def __init__(self, target: IsolatedTarget) -> None:
-        self._target = target
+    operations  that run a build and tell its parameters
+    extra       arrays that say which class is meant, where it is not the target's own
+    """
+
+    def __init__(self, target: IsolatedTarget,
+                 operations: tuple[str, str] = (MODULE, MODULE_PARAMETERS),
+                 extra: Mapping[str, Array] | None = None) -> None:
+        self._target, self._operations, self._extra = target, operations, extra or {}
 
     def build(self, sizes: Sizes, said: Mapping[str, int] | None = None) -> IsolatedInstance:
         """Raises ModuleError with what happened there.
 
         said  values of SAYABLE arguments, and "fresh", the number of another build
         """
-        return IsolatedInstance(self._target, sizes, said)
+        told = {f"set {name}": np.array([value], float) for name, value in (said or {}).items()}
+        return IsolatedInstance(self._target, sizes, self._operations, {**self._extra, **told})
 
     def saved_weights(self) -> dict[str, Array]:
         """Tensors of the weights file that the target was described with, by name."""

@@ -7,18 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from ..estimate import Array
 from ..isolation.target import IsolatedTarget
 from ..offer import MODULE, offer_of
 from ..report import Deviation, Diagnosis, Outcome, Report
 from ..target import Target
+from .builds import build_twice
 from .contract_pass import Contract, contract_pass
 from .convert import converted
 from .diagnose import diagnose
-from .instance import SIZES, SQUARE_SIZES, ModuleError, Sizes
+from .instance import SIZES, Instance, ModuleError, Sizes
 from .isolated import IsolatedBuilder
 from .mapping import question
 from .module_suites import ModuleSuite, suite_case, suite_verdicts
-from .placement import Placement
+from .network_report import beyond_a_layer
+from .placement import Explanation, Placement
 from .probes import dependence_findings, idle_parameters, randomize
 from .roles import Parts, sort_parameters
 from .saved_weights import checked_parameters, sizes_of, write_converted
@@ -81,6 +84,8 @@ def examine_module(target: IsolatedTarget, asked: Question | None = None) -> Exa
     builder = IsolatedBuilder(target)
     try:
         diagnosis = diagnose(builder, said=asked.said)
+        if not asked.said:
+            diagnosis = beyond_a_layer(target, diagnosis)
     except ModuleError as error:
         return Examined(Report(target.name, "not judged", reason=str(error),
                                seconds=time.perf_counter() - start))
@@ -122,11 +127,17 @@ def _look_closer(examined: Examined, diagnosis: Diagnosis, builder: IsolatedBuil
     examined.even_window = contract.even_window
     suite = ModuleSuite(report.target, builder, explanation, contract.even_window)
     if not suite.has_weights:
+        if explanation.subject.instance.facts.single:
+            diagnosis.findings.append("its clauses were not asked one by one, for that takes "
+                                      "float64")
         return
     examined.suite = suite
     report.verdicts = suite_verdicts(suite, clauses=asked.clauses, profile=asked.profile,
                                      seed=asked.seed) if asked.case is None \
         else suite_case(suite, asked.case)
+    if not report.verdicts and asked.clauses is None:
+        diagnosis.findings.append("its clauses were not asked one by one: none has cases of the "
+                                  "images and heads that it takes")
     undone = [each.name for each in examined.deviations if each.name in SET_ASIDE]
     if undone and report.verdicts:
         diagnosis.findings.append(f"its clauses were asked without {', '.join(undone)}: with "
@@ -165,13 +176,14 @@ def _mistaken(builder: IsolatedBuilder, diagnosis: Diagnosis) -> str:
 
 def _sorted(builder: IsolatedBuilder) -> tuple[Sizes, Parts | None]:
     """The sizes at which it can be built, and its parameters by kind."""
-    for sizes in (SIZES, SQUARE_SIZES):
-        try:
-            shapes = [builder.build(size).shapes for size in sizes]
-        except ModuleError:
-            continue
-        return sizes[0], sort_parameters(shapes[0], shapes[1], sizes)
-    return SIZES[0], None
+    try:
+        sizes, built = build_twice(builder)
+    except ModuleError:
+        return SIZES[0], None
+    facts, shapes = built[0].facts, [instance.shapes for instance in built]
+    # Whose rows are a head's is not known where the class chooses the heads.
+    return sizes[0], sort_parameters(shapes[0], shapes[1], sizes, facts.buffers) \
+        if facts.heads_set else None
 
 
 def _ask_back(diagnosis: Diagnosis, builder: IsolatedBuilder) -> None:
@@ -181,6 +193,12 @@ def _ask_back(diagnosis: Diagnosis, builder: IsolatedBuilder) -> None:
             or "rows act as values" in stopped:
         sizes, _ = _sorted(builder)
         diagnosis.findings.append(question(builder.build(sizes).shapes))
+
+
+def _learned(explanation: Explanation, instance: Instance) -> dict[str, Array]:
+    """A build's parameters and tables; other tensors that it holds are no weights."""
+    return {name: value for name, value in instance.get().items()
+            if name not in instance.facts.buffers or name in explanation.subject.parts.tables}
 
 
 def convert_module(examined: Examined, target: IsolatedTarget, path: Path,
@@ -201,7 +219,7 @@ def convert_module(examined: Examined, target: IsolatedTarget, path: Path,
         else Sizes(**{**vars(explanation.subject.sizes), **given})
     instance = builder.build(sizes)
     parameters = instance.get() if weights is None \
-        else checked_parameters(weights, instance.get(), instance.buffers())
+        else checked_parameters(weights, _learned(explanation, instance), instance.buffers())
     placement = Placement(explanation, instance, sizes)
     found = converted(placement, explanation, parameters, examined.deviations,
                       examined.even_window)

@@ -1,8 +1,4 @@
-"""The suites on a module that was explained: a case's weights go where the module keeps them.
-
-A case of split heads is one of the layer too: the image has the queries, keys and values side by
-side in its channels, and the projections pick them out, which rounds nothing.
-"""
+"""The suites on a module that was explained: a case's weights go where the module keeps them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,7 +18,8 @@ from ..runner import Verdict, chosen_clauses, replay, run_verification
 from ..target import native_arrays
 from .choices import named_options
 from .instance import Builder, ModuleError, Sizes
-from .placement import PROJECTED, TABLES, Explanation, Placement
+from .layer_cases import can_be_joined, dense, heads_of, layer_of, room_of, widened
+from .placement import Explanation, Placement
 
 # Seconds that the search for a smaller counterexample may take, clause by clause.
 SHRINK_SECONDS = 0.3
@@ -44,8 +41,8 @@ class ModuleOffer(Offer):
         """Whether the module can be built as the case asks."""
         options, first = case.options, next(iter(case.arrays.values()))
         return super().takes(case) and isinstance(options, AttentionOptions) \
-            and first is not None and first.shape[0] > 0 and _can_be_joined(case) \
-            and self.suite.has_place(case, options)
+            and first is not None and first.shape[0] > 0 and can_be_joined(case) \
+            and self.suite.takes_image(*first.shape[1:3]) and self.suite.has_place(case, options)
 
     def adapted(self, case: Case) -> Case:
         """The same case under the module's own factor."""
@@ -69,7 +66,7 @@ class ModuleSuite:
         found = explanation.subject
         self._options = named_options(explanation.fit.choices, found.sizes.extent)
         self._square = found.sizes.channels_in == found.sizes.channels_out
-        grouped = {p.groups for p in found.projections} == {found.sizes.heads}
+        grouped = {p.groups for p in found.projections} == {found.sizes.heads} != {1}
         self._projection = "per_head" if grouped else "dense"
         self.offer = ModuleOffer(self._operations(), profiles_of({}, self.dtypes),
                                  self._offered(even_window), checks_input=False)
@@ -84,7 +81,17 @@ class ModuleSuite:
 
     @property
     def has_weights(self) -> bool:
-        """Whether the equation's weights have a place in the module, as the fit has it."""
+        """Whether the equation's weights have a place in the module, as the fit has it.
+
+        What computes in float32 has no budget of float64, and what draws numbers has none at all;
+        where projections see more pixels these are multiplied by zero, which NaN outlives; and
+        those in groups that are not heads have no room for other weights.
+        """
+        found = self._explanation.subject
+        groups = {projection.groups for projection in found.projections}
+        if found.instance.facts.single or found.instance.facts.random \
+                or self._explanation.fit.spatial or groups not in ({1}, {found.sizes.heads}):
+            return False
         try:
             placement = self._placement(self._explanation.subject.sizes)
             return placement is not None and placement.is_faithful
@@ -127,14 +134,14 @@ class ModuleSuite:
         """The module's output for the case. Raises NotApplicable where the module raises."""
         options = case.options
         assert isinstance(options, AttentionOptions)
-        placement = self._placement(_room(case, options, square=self._square))
+        placement = self._placement(room_of(case, options, square=self._square))
         if placement is None:
             raise NotApplicable
-        x, weights = _layer(case, arrays) if case.operation == "local_attention" \
-            else (arrays["x"], _dense({name: w for name, w in arrays.items() if name != "x"}))
+        x, weights = layer_of(case, arrays) if case.operation == "local_attention" \
+            else (arrays["x"], dense({name: w for name, w in arrays.items() if name != "x"}))
         channels_out = weights["w_value"].shape[1]
         sizes = placement.sizes
-        wide = {name: _widened(name, w, sizes) for name, w in weights.items()}
+        wide = {name: widened(name, w, sizes) for name, w in weights.items()}
         x = np.pad(x, [(0, 0)] * 3 + [(0, sizes.channels_in - x.shape[3])])
         try:
             y = placement.run(x, wide)[..., :channels_out]
@@ -145,11 +152,16 @@ class ModuleSuite:
             return y.reshape(*y.shape[:3], *arrays["value"].shape[3:])
         return y
 
+    def takes_image(self, height: int, width: int) -> bool:
+        """Whether the module takes images of these sides."""
+        facts = self._explanation.subject.instance.facts
+        return facts.frame(height, width) == (height, width)
+
     def has_place(self, case: Case, options: AttentionOptions) -> bool:
         """Whether the module can be built for a case, and has this case's factor."""
-        sizes = _room(case, options, square=self._square)
+        sizes = room_of(case, options, square=self._square)
         if options.relative == "layer_halves" and options.position == "relative" \
-                and sizes.heads != _heads(case, options):
+                and sizes.heads != heads_of(case, options):
             return False
         if case.operation == "attention_layer" and options.projection != self._projection:
             return False
@@ -160,7 +172,7 @@ class ModuleSuite:
         options = case.options
         if not isinstance(options, AttentionOptions) or case.operation not in self._operations():
             return case
-        scale = self._scale(_room(case, options, square=self._square))
+        scale = self._scale(room_of(case, options, square=self._square))
         if scale == 1.0:
             return case
         terms = str(self._options.get("scale_terms", "both"))
@@ -214,84 +226,3 @@ def _is_asked(suite: ModuleSuite, prop: Property) -> bool:
 def suite_case(suite: ModuleSuite, case: str) -> list[Verdict]:
     """The verdict on one case, by its id."""
     return [replay(case, suite)]
-
-
-def _heads(case: Case, options: AttentionOptions) -> int:
-    return int(case.arrays["query"].shape[3]) if case.operation == "local_attention" \
-        else options.heads
-
-
-def _room(case: Case, options: AttentionOptions, *, square: bool) -> Sizes:
-    """Sizes of the build that has room for a case: heads beyond the case's own stay zero."""
-    heads = _heads(case, options)
-    if case.operation == "local_attention":
-        depth = int(case.arrays["query"].shape[4])
-        channels_in = 3 * heads * depth
-    else:
-        weight = case.arrays["w_value"]
-        channels_in = int(case.arrays["x"].shape[3])
-        depth = int(weight.shape[2] if weight.ndim == 3 else weight.shape[1] // heads)
-    if square:
-        heads = max(heads, -(-channels_in // depth))
-        channels_in = heads * depth
-    return Sizes(channels_in, heads * depth, heads, options.extent)
-
-
-def _layer(case: Case, arrays: Mapping[str, Any]) -> tuple[Array, dict[str, Array]]:
-    """Split heads as a layer: head by head its queries, keys and values are the image's channels.
-
-    Head by head, so that projections that stay in their head see what they need.
-    """
-    query, value = arrays["query"], arrays["value"]
-    key = np.zeros_like(query) if arrays["key"] is None else arrays["key"]
-    batch, height, width, heads, depth = query.shape
-    x = np.stack([query, key, value], axis=4).reshape(batch, height, width, -1)
-    weights = {}
-    for part, role in enumerate(PROJECTED):
-        pick = np.zeros((heads, 3, depth, heads, depth))
-        for n in range(heads):
-            pick[n, part, :, n] = np.eye(depth)
-        weights[role] = pick.reshape(heads * 3 * depth, heads * depth)
-    if arrays["key"] is None:
-        del weights["w_key"]
-    return x, weights | {name: arrays[name] for name in TABLES if arrays[name] is not None}
-
-
-def _dense(weights: dict[str, Array]) -> dict[str, Array]:
-    """Weights whose projections see all channels, zero outside their head."""
-    dense = dict(weights)
-    for role in PROJECTED:
-        if role in weights and weights[role].ndim == 3:
-            heads, width, depth = weights[role].shape
-            dense[role] = np.zeros((heads * width, heads * depth))
-            for n in range(heads):
-                dense[role][n * width:(n + 1) * width, n * depth:(n + 1) * depth] = weights[role][n]
-    return dense
-
-
-def _widened(name: str, w: Array, sizes: Sizes) -> Array:
-    """A weight in a build with more channels and heads: zero there."""
-    if name in PROJECTED:
-        return np.pad(w, [(0, sizes.channels_in - w.shape[0]),
-                          (0, sizes.channels_out - w.shape[1])])
-    return np.pad(w, [(0, sizes.heads - len(w)), (0, 0), (0, 0)]) if w.ndim == 3 else w
-
-
-def _can_be_joined(case: Case) -> bool:
-    """Whether numbers that are not finite fill whole pixels of keys and values.
-
-    The projections multiply what they leave out by zero, and zero times NaN is NaN: such a pixel
-    is not finite in its own query too, which sees it in its window anyway.
-    """
-    finite = {name: np.isfinite(array) for name, array in case.arrays.items() if array is not None}
-    if all(each.all() for each in finite.values()):
-        return True
-    if case.operation != "local_attention" or any(
-            not each.all() for name, each in finite.items() if name not in ("key", "value")):
-        return False
-    arrays = [case.arrays[name] for name in ("key", "value") if case.arrays[name] is not None]
-    spoiled = [np.isnan(array) for array in arrays]
-    whole = [each.all((3, 4)) == each.any((3, 4)) for each in spoiled]
-    return bool(all(each.all() for each in whole)) and not any(
-        np.isinf(array).any() for array in arrays) and bool(
-        np.array_equal(spoiled[0].any((3, 4)), spoiled[-1].any((3, 4))))

@@ -6,14 +6,14 @@ there, whatever their lengths, so that a window of one slot is no riddle.
 
 from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..estimate import Array
 from .choices import Choices
 from .fit import Fit, named_scales
-from .instance import Instance, ModuleError, Sizes, same
+from .instance import Instance, ModuleError, Sizes
 from .roles import Parts, Projection, without_numbers
 from .stages import splits
 from .subject import Subject, is_tied, sort_rows_alike
@@ -28,10 +28,21 @@ TABLES = ("rel_row", "rel_col")
 
 @dataclass(frozen=True)
 class Explanation:
-    """An explanation of a module and the build that it was found at, for those who go on."""
+    """An explanation of a module and the build that it was found at, for those who go on.
+
+    other  sizes of the second build, which it explains as well
+    """
 
     fit: Fit
     subject: Subject
+    other: Sizes
+
+    def heads_at(self, sizes: Sizes) -> int:
+        """The heads of a build: as many as it is asked for, or as the class itself chooses."""
+        here = self.subject.sizes
+        if self.subject.instance.facts.heads_set:
+            return sizes.heads
+        return here.heads if here.heads == self.other.heads else sizes.channels_out // here.depth
 
     def choices_at(self, sizes: Sizes) -> Choices:
         """The reading at other sizes: factors that have a name change with them."""
@@ -54,6 +65,8 @@ class Placement:
         found, fit = explanation.subject, explanation.fit
         if fit.choices.arrangement not in PLACED:
             raise ModuleError(f"SPEC.md has no tables of the kind {fit.choices.arrangement}")
+        if explanation.heads_at(sizes) != sizes.heads:
+            raise ModuleError(f"its constructor has no argument for {sizes.heads} heads")
         self._labels = found.parts.tables
         self.subject = Subject(instance, sizes, _parts_alike(found.parts, instance.shapes),
                                found.rng)
@@ -71,7 +84,8 @@ class Placement:
     @property
     def is_tied(self) -> bool:
         """Whether some of queries, keys and values are one, so that no weights can be written."""
-        return is_tied(self.subject) or self.key == self.query
+        members = [row for own in (self.query, self.key, self.subject.values) for row in own or ()]
+        return is_tied(self.subject) or len(members) > len(set(members))
 
     def read(self, parameters: Mapping[str, Array]) -> dict[str, Array]:
         """Weights by SPEC.md's names; w_query (channels_in, channels_out), dense."""
@@ -111,7 +125,8 @@ class Placement:
         """
         weights = self.random_weights()
         x = self.subject.image()
-        return same(self.run(x, weights), self.predict(x, weights, self.choices))
+        return self.subject.same(self.run(x, weights),
+                                 self.predict(x, weights, self.choices))
 
     def random_weights(self) -> dict[str, Array]:
         """Weights by SPEC.md's names whose products with an image have unit variance."""
@@ -140,14 +155,13 @@ class Placement:
 def _parts_alike(parts: Parts, shapes: Mapping[str, tuple[int, ...]]) -> Parts:
     """The parts of a build at other sizes, every parameter sorted as its namesake was."""
     projections = {without_numbers(p.name): p for p in parts.projections}
-    kinds = {"mixers": parts.mixers, "vectors": parts.vectors, "spatial": parts.spatial,
+    kinds = {"mixers": parts.mixers, "vectors": parts.vectors, "factors": parts.factors,
              "others": parts.others}
     alike = Parts()
     for name in shapes:
         plain = without_numbers(name)
         if plain in projections:
-            old = projections[plain]
-            alike.projections.append(Projection(name, old.inputs, old.groups))
+            alike.projections.append(_projection_alike(projections[plain], name, shapes[name]))
         elif name in parts.tables:
             alike.tables[name] = parts.tables[name]
         else:
@@ -155,6 +169,14 @@ def _parts_alike(parts: Parts, shapes: Mapping[str, tuple[int, ...]]) -> Parts:
                          if plain in map(without_numbers, names)), "others")
             getattr(alike, kind).append(name)
     return alike
+
+
+def _projection_alike(old: Projection, name: str, shape: tuple[int, ...]) -> Projection:
+    """A projection at other sizes, where it may see another number of pixels."""
+    taps = old.taps if old.taps == (1, 1) else (shape[2], shape[3])
+    if taps[0] % 2 == 0 or taps[1] % 2 == 0:
+        raise ModuleError(f"{name} sees an even number of pixels here")
+    return replace(old, name=name, taps=taps)
 
 
 def _parted(subject: Subject, fit: Fit) -> tuple[list[int], list[int] | None]:

@@ -44,7 +44,7 @@ def dependence_findings(builder: ProbingBuilder, sizes: Sizes, parts: Parts | No
     try:
         instance, rng = builder.build(sizes, {"fresh": 1}), np.random.default_rng(0)
         findings = _input(instance, sizes, rng) + _calls(builder, sizes, rng)
-        if not _is_repeatable(instance, _image(sizes, rng)):
+        if not _is_repeatable(instance, _image(instance, sizes, rng)):
             return findings
         randomize(instance, rng)
         findings += _batch(instance, sizes, rng) + reach(instance, sizes, rng)
@@ -56,11 +56,12 @@ def dependence_findings(builder: ProbingBuilder, sizes: Sizes, parts: Parts | No
 
 def reach(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     """Which input pixels reach one output, in the middle; and whether these are its window."""
-    x = _image(sizes, rng)
+    x = _image(instance, sizes, rng)
     y = _run(instance, x)
     at = (y.shape[1] // 2, y.shape[2] // 2)
     pixels = [pixel for pixel in product(range(x.shape[1]), range(x.shape[2]))
-              if not same(_run(instance, _but(x, pixel, rng))[:, at[0], at[1]], y[:, at[0], at[1]])]
+              if not _same(instance, _run(instance, _but(x, pixel, rng))[:, at[0], at[1]],
+                           y[:, at[0], at[1]])]
     if not pixels:
         return [f"output (row {at[0]}, column {at[1]}) depends on no input pixel"]
     rows, cols = ((min(each), max(each)) for each in zip(*pixels, strict=True))
@@ -79,11 +80,11 @@ def reach(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[st
 
 def idle_parameters(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     """Parameters that can change without an output that moves."""
-    x, own = _image(sizes, rng), instance.get()
+    x, own = _image(instance, sizes, rng), _parameters(instance)
     y, idle = _run(instance, x), []
     for name, value in own.items():
         instance.set({name: value + rng.standard_normal(value.shape)})
-        if value.size and same(_run(instance, x), y):
+        if value.size and _same(instance, _run(instance, x), y):
             idle.append(name)
         instance.set({name: value})
     return [f"parameters that never matter: {', '.join(idle)}"] if idle else []
@@ -95,7 +96,7 @@ def heads_mixed(instance: Instance, sizes: Sizes, parts: Parts,
 
     A head's rows and outputs are the consecutive ones, as ATT-1 has them.
     """
-    x, own = _image(sizes, rng), instance.get()
+    x, own = _image(instance, sizes, rng), _parameters(instance)
     y, findings = _run(instance, x), []
     if y.shape[3] != sizes.channels_out or sizes.heads == 1:
         return []
@@ -110,7 +111,8 @@ def heads_mixed(instance: Instance, sizes: Sizes, parts: Parts,
             instance.set({part.name: part.array(changed, own[part.name].shape)})
             other = _run(instance, x)
             instance.set({part.name: own[part.name]})
-            moved = [c for c in range(sizes.channels_out) if not same(other[..., c], y[..., c])]
+            moved = [c for c in range(sizes.channels_out)
+                     if not _same(instance, other[..., c], y[..., c])]
             beyond = [c for c in moved if c >= sizes.depth]
             if beyond:
                 findings.append(
@@ -122,7 +124,7 @@ def heads_mixed(instance: Instance, sizes: Sizes, parts: Parts,
 
 
 def _input(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
-    x = _image(sizes, rng)
+    x = _image(instance, sizes, rng)
     before = x.copy()
     instance.run(x)
     return [] if np.array_equal(x, before) else ["it changes its input"]
@@ -130,9 +132,9 @@ def _input(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[s
 
 def _calls(builder: ProbingBuilder, sizes: Sizes, rng: np.random.Generator) -> list[str]:
     """Whether the order of calls matters, chance does, or a buffer changes."""
-    x, other = _image(sizes, rng), _image(sizes, rng)
     one, again = (builder.build(sizes, {"fresh": number}) for number in (2, 3))
-    again.set(one.get())
+    x, other = _image(one, sizes, rng), _image(one, sizes, rng)
+    again.set(_parameters(one))
     before = one.buffers()
     first, second = ([_run(instance, image) for image in (x, other, x)]
                      for instance in (one, again))
@@ -142,8 +144,8 @@ def _calls(builder: ProbingBuilder, sizes: Sizes, rng: np.random.Generator) -> l
                if not np.array_equal(value, after[name], equal_nan=True)]
     if changed:
         findings.append(f"buffers that change in a call: {', '.join(changed)}")
-    if not same(first[0], first[2]):
-        alike = all(same(a, b) for a, b in zip(first, second, strict=True))
+    if not _same(one, first[0], first[2]):
+        alike = all(_same(one, a, b) for a, b in zip(first, second, strict=True))
         findings.append("the same input gives another output after another call: " + (
             "it depends on earlier calls, for another build does the same" if alike
             else "it depends on chance or on earlier calls"))
@@ -155,15 +157,19 @@ def _run(instance: Instance, x: Array) -> Array:
     return instance.run(x.copy())
 
 
+def _same(instance: Instance, one: Array, other: Array) -> bool:
+    return same(one, other, instance.facts.single)
+
+
 def _is_repeatable(instance: Instance, x: Array) -> bool:
-    return same(_run(instance, x), _run(instance, x))
+    return _same(instance, _run(instance, x), _run(instance, x))
 
 
 def _batch(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> list[str]:
-    x = np.concatenate([_image(sizes, rng), _image(sizes, rng)])
+    x = np.concatenate([_image(instance, sizes, rng), _image(instance, sizes, rng)])
     y = _run(instance, x)
     x[1] += rng.standard_normal(x[1].shape)
-    moved = len(y) == 2 and not same(_run(instance, x)[0], y[0])
+    moved = len(y) == 2 and not _same(instance, _run(instance, x)[0], y[0])
     return ["the output of batch item 0 depends on batch item 1"] if moved else []
 
 
@@ -171,12 +177,18 @@ def randomize(instance: Instance, rng: np.random.Generator) -> None:
     """Random parameters, so small that no logit rules out what another one sees."""
     instance.set({name: SMALL * rng.standard_normal(value.shape)
                   / (np.sqrt(value[0].size) if value.ndim > 1 and value[0].size else 1.0)
-                  for name, value in instance.get().items()})
+                  for name, value in _parameters(instance).items()})
 
 
-def _image(sizes: Sizes, rng: np.random.Generator) -> Array:
+def _image(instance: Instance, sizes: Sizes, rng: np.random.Generator) -> Array:
     side = 2 * sizes.extent - 1 + 2 * MARGIN
-    return rng.standard_normal((1, side, side + 1, sizes.channels_in))
+    return rng.standard_normal((1, *instance.facts.frame(side, side + 1), sizes.channels_in))
+
+
+def _parameters(instance: Instance) -> dict[str, Array]:
+    """Copies of its parameters, without the other tensors that it holds."""
+    return {name: value for name, value in instance.get().items()
+            if name not in instance.facts.buffers}
 
 
 def _but(x: Array, pixel: tuple[int, int], rng: np.random.Generator) -> Array:

@@ -26,6 +26,7 @@ LENGTHS: dict[str, Length] = {
     "3": lambda s: 3,
 }
 ENTRIES = ("k", "2k-1", "kk", "(2k-1)^2")
+CHANNELS = {"d", "d/2", "D", "D/2"}
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,18 @@ class Projection:
 
     inputs  the axis that meets the input's channels
     groups  groups of input channels: 1 when dense
+    taps    rows and columns of the pixels that it sees; its rows are those of the middle one
     """
 
     name: str
     inputs: int
     groups: int
+    taps: tuple[int, int] = (1, 1)
 
     def rows(self, array: Array) -> Array:
         """(rows, channels_in) of the parameter; zero where a group does not see a channel."""
+        if self.taps != (1, 1):
+            array = array[:, :, self.taps[0] // 2, self.taps[1] // 2]
         flat = np.moveaxis(array, self.inputs, -1).reshape(-1, array.shape[self.inputs])
         if self.groups == 1:
             return flat
@@ -55,6 +60,10 @@ class Projection:
 
     def array(self, rows: Array, shape: tuple[int, ...]) -> Array:
         """The parameter whose rows these are."""
+        if self.taps != (1, 1):
+            array = np.zeros(shape)
+            array[:, :, self.taps[0] // 2, self.taps[1] // 2] = rows
+            return array
         width = shape[self.inputs]
         if self.groups > 1:
             each = rows.shape[0] // self.groups
@@ -72,7 +81,7 @@ class Parts:
     mixers   square parameters of channels_out where the input has another number of channels
     tables   parameters with an axis of entries, with the labels of their axes
     vectors  one axis of channels: biases, or what is not yet known
-    spatial  projections that see more than one pixel
+    factors  single numbers, or one for each head
     others   what has no place in the layer
     """
 
@@ -80,7 +89,7 @@ class Parts:
     mixers: list[str] = field(default_factory=list)
     tables: dict[str, tuple[str, ...]] = field(default_factory=dict)
     vectors: list[str] = field(default_factory=list)
-    spatial: list[str] = field(default_factory=list)
+    factors: list[str] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
 
 
@@ -93,20 +102,22 @@ def axis_labels(one: tuple[int, ...], other: tuple[int, ...],
 
 
 def sort_parameters(shapes: Mapping[str, tuple[int, ...]], other: Mapping[str, tuple[int, ...]],
-                    sizes: tuple[Sizes, Sizes]) -> Parts:
-    """Every parameter by the lengths of its axes at two sizes."""
+                    sizes: tuple[Sizes, Sizes], buffers: tuple[str, ...] = ()) -> Parts:
+    """Every parameter by the lengths of its axes at two sizes.
+
+    buffers  names of tensors that are no parameters: tables, or left as they are
+    """
     parts = Parts()
-    square = sizes[0].channels_in == sizes[0].channels_out
     # A list by head has more members where there are more heads: its first stands for all.
     alike = {without_numbers(name): shape for name, shape in reversed(list(other.items()))}
     for name, shape in shapes.items():
         partner = other.get(name, alike.get(without_numbers(name), ()))
-        if len(partner) != len(shape):
+        if name in buffers:
+            _sort_buffer(name, shape, partner, sizes, parts)
+        elif len(partner) == len(shape):
+            _sort_one(name, shape, partner, sizes, parts)
+        else:
             parts.others.append(name)
-            continue
-        labels = axis_labels(shape, partner, sizes)
-        flat = [set(each) for each, length in zip(labels, shape, strict=True) if length != 1]
-        _sort_one(name, shape, labels, flat, parts, square)
     return parts
 
 
@@ -115,24 +126,65 @@ def without_numbers(name: str) -> str:
     return re.sub(r"(?<![^.])\d+(?![^.])", "#", name)
 
 
-def _sort_one(name: str, shape: tuple[int, ...], labels: tuple[tuple[str, ...], ...],
-              flat: list[set[str]], parts: Parts, square: bool) -> None:
+def _sort_buffer(name: str, shape: tuple[int, ...], partner: tuple[int, ...],
+                 sizes: tuple[Sizes, Sizes], parts: Parts) -> None:
+    found = Parts()
+    if len(partner) == len(shape):
+        _sort_one(name, shape, partner, sizes, found)
+    parts.tables |= {name: labels for name, labels in found.tables.items()
+                     if any(set(axis.split("|")) & CHANNELS for axis in labels)}
+
+
+def _sort_one(name: str, shape: tuple[int, ...], partner: tuple[int, ...],
+              sizes: tuple[Sizes, Sizes], parts: Parts) -> None:
+    labels = axis_labels(shape, partner, sizes)
+    flat = [set(each) for each, length in zip(labels, shape, strict=True) if length != 1]
     has_entries = any(axis & set(ENTRIES) for axis in flat)
-    inputs = [at for at, axis in enumerate(labels) if "C" in axis]
-    grouped = [at for at, axis in enumerate(labels) if "C/N" in axis]
-    if len(flat) <= 1 and not has_entries:
-        (parts.vectors if flat and shape != () else parts.others).append(name)
-    elif inputs and not has_entries:
-        # A linear layer or convolution has its inputs second; a bare matrix may have them first.
-        at = inputs[1] if square and len(inputs) > 1 else inputs[0]
-        parts.projections.append(Projection(name, at, 1))
-    elif inputs and has_entries and prod(shape) > 1 and len(flat) >= 3:
-        parts.spatial.append(name)
+    inputs = _inputs(labels, sizes)
+    grouped = _grouped(shape, partner, sizes)
+    if not flat or (len(flat) == 1 and "N" in flat[0]):
+        parts.factors.append(name)
+    elif len(flat) == 1 and not has_entries:
+        parts.vectors.append(name)
+    elif len(shape) == 4 and inputs == 1 and shape[2] % 2 == shape[3] % 2 == 1 \
+            and shape[2] * shape[3] > 1 and _counts((shape[:2], partner[:2]), 1, sizes):
+        parts.projections.append(Projection(name, 1, 1, (shape[2], shape[3])))
     elif has_entries:
         parts.tables[name] = tuple("|".join(axis) for axis in labels)
-    elif grouped and len(flat) == 2:
-        parts.projections.append(Projection(name, grouped[0], -1))
+    elif inputs is not None and _counts((shape, partner), inputs, sizes):
+        parts.projections.append(Projection(name, inputs, 1))
+    elif grouped is not None and len(flat) == 2 and _counts((shape, partner), 1, sizes, False):
+        parts.projections.append(Projection(name, 1, grouped))
     elif len(flat) == 2 and all("D" in axis for axis in flat):
         parts.mixers.append(name)
     else:
         parts.others.append(name)
+
+
+def _inputs(labels: tuple[tuple[str, ...], ...], sizes: tuple[Sizes, Sizes]) -> int | None:
+    """The axis that meets the input's channels."""
+    found = [at for at, axis in enumerate(labels) if "C" in axis]
+    square = sizes[0].channels_in == sizes[0].channels_out
+    # A linear layer or convolution has its inputs second; a bare matrix may have them first.
+    return None if not found else found[1] if square and len(found) > 1 else found[0]
+
+
+def _counts(shapes: tuple[tuple[int, ...], ...], inputs: int, sizes: tuple[Sizes, Sizes],
+            by_head: bool = True) -> bool:
+    """Whether the axes but the inputs' hold rows for all heads, or one, once or more often."""
+    rows = [prod(length for at, length in enumerate(shape) if at != inputs) for shape in shapes]
+    each = [(size.channels_out, size.depth)[:2 if by_head else 1] for size in sizes]
+    return any(rows == [parts * one, parts * other] for parts in (1, 2, 3)
+               for one, other in zip(*each, strict=True))
+
+
+def _grouped(shape: tuple[int, ...], partner: tuple[int, ...],
+             sizes: tuple[Sizes, Sizes]) -> int | None:
+    """Groups of the input's channels that the second axis holds, as heads or a fixed number."""
+    if len(shape) < 2 or any(size.channels_in % axes[1] for axes, size
+                             in zip((shape, partner), sizes, strict=True)):
+        return None
+    groups = tuple(size.channels_in // axes[1] for axes, size
+                   in zip((shape, partner), sizes, strict=True))
+    told = groups[0] == groups[1] or groups == tuple(size.heads for size in sizes)
+    return groups[0] if told and groups[0] > 1 and shape[0] % groups[0] == 0 else None

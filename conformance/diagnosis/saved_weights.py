@@ -101,7 +101,7 @@ def checked_parameters(saved: Mapping[str, Array], own: Mapping[str, Array],
         if saved[name].shape != value.shape:
             raise ModuleError(f"its weight {name} must have shape {value.shape}; "
                               f"got {saved[name].shape}")
-    for name in set(buffers) & set(saved):
+    for name in set(buffers) & set(saved) - set(own):
         if not np.array_equal(saved[name], buffers[name]):
             raise ModuleError(f"its buffer {name} differs from a new build's, and is no weight")
     return {name: saved[name] for name in own}

@@ -9,37 +9,35 @@ from itertools import product
 
 import numpy as np
 
+from ..estimate import Array
 from .choices import HEAD_FORMS, ORDERS, PADDINGS, SOFTMAXES, Choices
 from .fit import (
     CONTENT_FIELDS,
-    SMALL,
     VALUE_FIELDS,
     Fit,
     Guide,
     first_of_equals,
     guided,
     plainest,
-    scale_of,
+    refined,
+    scaled,
 )
-from .instance import same
-from .mapping import allowed_splits
+from .mapping import Split, allowed_splits
+from .network_pools import smaller
 from .subject import Subject, is_tied
 from .variant import LayerWeights
 
-# A projection that gives queries, keys and values can only be silenced in its logits, which are
-# its square, by being this small: what is left of them lies below all rounding.
-TINY = 1e-9
+# Queries this small, with keys that are as large, leave q . k as it is to the last bit, and of what
+# else meets the query nothing that float64 could tell.
+BALANCE = 2.0 ** -40
 
 
 def fit_values(subject: Subject, guide: Guide = None) -> list[Fit]:
     """Readings of window, padding, order and stride under which equal logits give the output."""
-    x, rows = subject.image(batch=2), subject.random_rows()
-    # One projection for all cannot be split: it is made so small that its logits, which are its
-    # square, vanish beside its values.
-    rows[subject.others] *= TINY if is_tied(subject) else 0
+    x, rows = subject.image(batch=2), subject.silenced(subject.random_rows())
     actual = subject.run(x, rows)
     found: list[Fit] = []
-    for choices in _value_choices(subject):
+    for choices in smaller(_value_choices(subject), x, actual):
         if not guided(choices, guide, VALUE_FIELDS):
             continue
         if found and len(choices.differences()) > len(found[0].choices.differences()):
@@ -47,7 +45,7 @@ def fit_values(subject: Subject, guide: Guide = None) -> list[Fit]:
         fit = Fit(choices)
         # Without queries and keys every reading of the logits is the same.
         weights = LayerWeights(np.zeros_like(rows[subject.values]), None, rows[subject.values])
-        if same(fit.predict(subject, x, weights), actual):
+        if fit.explains(subject, x, weights, actual):
             found.append(fit)
     return plainest(found)
 
@@ -56,9 +54,9 @@ def _value_choices(subject: Subject) -> Iterator[Choices]:
     extent = subject.sizes.extent
     centre = extent // 2
     befores = sorted(range(extent), key=lambda at: (abs(at - centre), at))
-    # Equal logits cannot tell a softmax over rows from one over columns; the content will.
+    # Equal logits tell a softmax over rows from one over columns only where slots are excluded.
     for stride, dilation, before, softmax, order, padding in product(
-            (1, 2), (1, 2), befores, ("window", "row", "heads"), ORDERS, PADDINGS):
+            (1, 2), (1, 2), befores, ("window", "row", "column", "heads"), ORDERS, PADDINGS):
         if padding == "shift" and dilation != 1:
             continue
         at = None if before == centre else before
@@ -67,7 +65,7 @@ def _value_choices(subject: Subject) -> Iterator[Choices]:
 
 
 @allowed_splits
-def splits(subject: Subject) -> Iterator[tuple[str, list[int], list[int]]]:
+def splits(subject: Subject) -> Iterator[Split]:
     """Ways to part the rows that act through the logits into queries and keys."""
     rows, count, depth = subject.others, subject.sizes.channels_out, subject.sizes.depth
     if len(rows) == count:
@@ -82,8 +80,11 @@ def splits(subject: Subject) -> Iterator[tuple[str, list[int], list[int]]]:
               "head by head": (by_head[0], by_head[1]),
               "alternating": (rows[::2], rows[1::2])}
     for name, (one, other) in halves.items():
-        yield f"{name}, query first", one, other
-        yield f"{name}, key first", other, one
+        for query, key, which in ((one, other, "query"), (other, one, "key")):
+            shared = [role for role, members in (("query", query), ("key", key))
+                      if members == subject.values]
+            yield (f"{shared[0]} and value are one" if shared else f"{name}, {which} first",
+                   query, key)
 
 
 def fit_content(subject: Subject, start: list[Fit], guide: Guide = None) -> list[Fit]:
@@ -93,26 +94,44 @@ def fit_content(subject: Subject, start: list[Fit], guide: Guide = None) -> list
     """
     if len(subject.others) == 0:
         return []
-    alone = [Fit(fit.choices.but(content=False), subject.others, split="query alone")
-             for fit in start
-             if len(subject.others) == subject.sizes.channels_out and not is_tied(subject)]
     x, rows = subject.image(batch=2), subject.random_rows()
-    actual = subject.run(x, rows)
-    small = rows.copy()
-    small[subject.others] *= SMALL
+    ways = list(splits(subject))
+    if subject.instance.facts.random:
+        found = []
+        for way in ways:
+            balanced = rows.copy()
+            balanced[way[1]] *= BALANCE
+            balanced[way[2]] /= BALANCE
+            found += _fit_content(subject, start, [way], x, balanced, guide)
+        return first_of_equals(found)
+    if len(subject.others) == subject.sizes.channels_out and not is_tied(subject):
+        actual = subject.run(x, rows)
+        for fit in start:
+            alone = Fit(fit.choices.but(content=False), subject.others, split="query alone")
+            if alone.explains(subject, x, alone.weights(subject, rows), actual):
+                return [alone]
+    return _fit_content(subject, start, ways, x, rows, guide)
+
+
+def _fit_content(subject: Subject, start: list[Fit], ways: list[Split], x: Array, rows: Array,
+                 guide: Guide) -> list[Fit]:
+    actual, small = subject.run(x, rows), rows.copy()
+    small[subject.logit_rows] *= subject.small
     nearly = subject.run(x, small)
-    for fit in alone:
-        if same(fit.predict(subject, x, fit.weights(subject, rows)), actual):
-            return [fit]
     found: list[Fit] = []
-    for fit, (split, query, key), heads, softmax in product(start, list(splits(subject)),
-                                                            HEAD_FORMS, SOFTMAXES):
-        choices = fit.choices.but(heads=heads, softmax=softmax)
+    # One head is laid out in one way.
+    forms = HEAD_FORMS if subject.sizes.heads > 1 else ("contiguous", "channel")
+    starts = dict.fromkeys(fit.choices.but(softmax="window") for fit in start)
+    for start_choices, (split, query, key), heads, softmax in product(starts, ways, forms,
+                                                                      SOFTMAXES):
+        choices = start_choices.but(heads=heads, softmax=softmax)
         if not guided(choices, guide, CONTENT_FIELDS):
             continue
-        trial = Fit(choices, query, key, split=split)
-        scale = scale_of(subject, trial, x, small, nearly, "content_scale")
-        trial = Fit(choices.but(content_scale=scale), query, key, split=split)
-        if same(trial.predict(subject, x, trial.weights(subject, rows)), actual):
+        trial = scaled(subject, Fit(choices, query, key, split=split), x, small, nearly,
+                       "content_scale")
+        if trial is None:
+            continue
+        trial = refined(subject, trial, x, rows, actual, ("content_scale",))
+        if trial.explains(subject, x, trial.weights(subject, rows), actual):
             found.append(trial)
     return first_of_equals(found)

@@ -1,15 +1,17 @@
 """A module under intervention: rows of its projections, its tables and its vectors, set at will."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..estimate import Array
-from .instance import Instance, Sizes, same
-from .roles import Parts, Projection, without_numbers
-from .variant import LayerWeights
+from .instance import FRAME, Instance, Sizes, same
+from .roles import Parts, without_numbers
 
+# A projection that gives queries, keys and values can only be silenced in its logits, which are
+# its square, by being this small: what is left of them lies below all rounding.
+TINY = 1e-9
 
 @dataclass
 class Subject:
@@ -20,6 +22,7 @@ class Subject:
     others    rows that act through the logits, in order
     dead      rows that never matter
     said      parameters by role, where the user says which plays it
+    tables_do what the tables do, as `tables_act` says
     """
 
     instance: Instance
@@ -30,6 +33,7 @@ class Subject:
     others: list[int] = field(default_factory=list)
     dead: list[int] = field(default_factory=list)
     said: dict[str, str] = field(default_factory=dict)
+    tables_do: str = "nothing"
 
     def __post_init__(self) -> None:
         self.own = self.instance.get()
@@ -38,8 +42,7 @@ class Subject:
     def read_projections(self) -> None:
         """Read the parts' projections as rows, again where one was found to be something else."""
         self.projections = [
-            Projection(p.name, p.inputs,
-                       self.sizes.channels_in // self.own[p.name].shape[p.inputs])
+            replace(p, groups=self.sizes.channels_in // self.own[p.name].shape[p.inputs])
             for p in self.parts.projections]
         self.counts = [p.rows(self.own[p.name]).shape[0] for p in self.projections]
         # Where a grouped projection sees no channel its rows stay zero.
@@ -52,9 +55,38 @@ class Subject:
         """Rows of all projections."""
         return sum(self.counts)
 
-    def image(self, batch: int = 1, height: int = 8, width: int = 9) -> Array:
-        """A random image that holds a whole window of every size that is built."""
-        return self.rng.standard_normal((batch, height, width, self.sizes.channels_in))
+    def image(self, batch: int = 1, height: int = FRAME[0], width: int = FRAME[1]) -> Array:
+        """A random image of about these sides, which the module takes."""
+        sides = self.instance.facts.frame(height, width)
+        return self.rng.standard_normal((batch, *sides, self.sizes.channels_in))
+
+    def same(self, one: Array, other: Array) -> bool:
+        """Whether two results are one but for the rounding of this module."""
+        return same(one, other, self.instance.facts.single)
+
+    @property
+    def small(self) -> float:
+        """A factor for queries that makes every logit small, so that first order is all there is.
+
+        The second order is smaller by as much again; in float32 it must still exceed rounding.
+        """
+        return 2.0 ** -7 if self.instance.facts.single else 1e-5
+
+    @property
+    def logit_rows(self) -> list[int]:
+        """Rows that act through the logits alone; all where none does."""
+        values = set(self.values)
+        return [row for row in self.others if row not in values] or self.others
+
+    def silenced(self, rows: Array) -> Array:
+        """The rows without what acts through the logits.
+
+        One projection for all cannot be split: it is made so small that its logits, which are its
+        square, vanish beside its values.
+        """
+        quiet = rows.copy()
+        quiet[self.logit_rows] *= TINY if is_tied(self) else 0
+        return quiet
 
     def random_rows(self) -> Array:
         """(rows, channels_in): rows whose products with an image have unit variance."""
@@ -68,10 +100,12 @@ class Subject:
 
     def run(self, x: Array, rows: Array, tables: Mapping[str, Array] | None = None,
             vectors: Mapping[str, Array] | None = None,
-            mixers: Mapping[str, Array] | None = None) -> Array:
-        """The module's output with these rows; tables, vectors and mixers are zero when not given.
+            mixers: Mapping[str, Array] | None = None,
+            kernels: Mapping[str, Array] | None = None) -> Array:
+        """The module's output with these rows; tables and vectors are zero when not given.
 
-        Mixers that are not given are the identity.
+        Mixers that are not given are the identity. Kernels stand for the rows of projections that
+        see more than one pixel.
         """
         given: dict[str, Array] = {}
         start = 0
@@ -86,12 +120,18 @@ class Subject:
         for name in self.parts.mixers:
             identity = np.eye(self.sizes.channels_out).reshape(self.own[name].shape)
             given[name] = (mixers or {}).get(name, identity)
-        self.instance.set(given)
+        self.instance.set(given | dict(kernels or {}))
         return self.instance.run(x)
 
     def own_rows(self) -> Array:
         """The rows that the module was built with."""
         return np.concatenate([p.rows(self.own[p.name]) for p in self.projections])
+
+    def randomize(self, names: Iterable[str]) -> dict[str, Array]:
+        """Numbers of unit variance in parameters that `run` leaves alone, until `restore`."""
+        drawn = {name: self.rng.standard_normal(self.own[name].shape) for name in names}
+        self.instance.set(drawn)
+        return drawn
 
     def restore(self) -> None:
         """Give the module its own parameters back."""
@@ -107,36 +147,48 @@ def sort_rows(subject: Subject) -> str | None:
     height = subject.sizes.extent + 1
     x, rows = subject.image(1, height, height + 1), subject.random_rows()
     tables = subject.random_tables()
-    middle = subject.run(x, rows, tables)
-    if not np.isfinite(middle).all():
+    if not np.isfinite(subject.run(x, rows, tables)).all():
         return "its output is not finite for random weights"
     sorted_rows: dict[str, list[int]] = {"affine": [], "curved": [], "dead": []}
-    for members in _units(subject):
-        changed = rows.copy()
-        changed[members] = 0
-        without = subject.run(x, changed, tables)
-        if same(without, middle):
-            sorted_rows["dead"] += members
-            continue
-        changed[members] = 2 * rows[members]
-        twice = subject.run(x, changed, tables)
-        kind = "affine" if same(twice + without, 2 * middle) else "curved"
-        sorted_rows[kind] += members
-    subject.values, subject.others, subject.dead = sorted_rows.values()
-    if not subject.values and len(subject.others) == subject.sizes.channels_out:
-        # One projection for all three: curved, for it stands in the logits too.
-        subject.values = subject.others
+    units = []
+    for start, count in zip(np.cumsum([0, *subject.counts]), subject.counts, strict=False):
+        found = _sort_unit(subject, x, rows, tables, list(range(start, start + count)))
+        units += [members for members, _ in found]
+        for members, kind in found:
+            sorted_rows[kind] += members
+    subject.values, subject.others, subject.dead = (sorted(each) for each in sorted_rows.values())
+    if not subject.values:
+        subject.values = _values_among_curved(subject, x, rows, units)
     return None
 
 
-def _units(subject: Subject) -> list[list[int]]:
-    """Rows that play one role together: a whole projection, or each row of a fused one."""
-    units, start = [], 0
-    for count in subject.counts:
-        members = list(range(start, start + count))
-        units += [members] if count <= subject.sizes.channels_out else [[row] for row in members]
-        start += count
-    return units
+def _kind_of(subject: Subject, x: Array, rows: Array, members: list[int],
+             tables: Mapping[str, Array] | None = None) -> str:
+    """How the output depends on some rows: affine, curved or dead."""
+    changed, outputs = rows.copy(), []
+    for factor in (0, 1, 2):
+        changed[members] = factor * rows[members]
+        outputs.append(subject.run(x, changed, tables))
+    without, middle, twice = outputs
+    if subject.same(without, middle):
+        return "dead"
+    return "affine" if subject.same(twice + without, 2 * middle) else "curved"
+
+
+def _values_among_curved(subject: Subject, x: Array, rows: Array,
+                         units: list[list[int]]) -> list[int]:
+    """Value rows that are keys or queries too: affine where all others are zero.
+
+    One projection for all three stays curved even then.
+    """
+    for members in units:
+        alone = np.zeros_like(rows)
+        alone[members] = rows[members]
+        if len(members) == subject.sizes.channels_out \
+                and _kind_of(subject, x, alone, members) == "affine":
+            return members
+    one_for_all = len(subject.others) == subject.sizes.channels_out
+    return subject.others if one_for_all else []
 
 
 # Which part of a fused projection a row belongs to: (row, sizes, parts) -> 0 to parts - 1.
@@ -147,6 +199,22 @@ SCHEMES: tuple[Callable[[int, Sizes, int], int], ...] = (
 )
 
 
+def _sort_unit(subject: Subject, x: Array, rows: Array, tables: Mapping[str, Array],
+               members: list[int]) -> list[tuple[list[int], str]]:
+    """One projection, or the parts of a fused one, each with how the output depends on it."""
+    parts = len(members) // subject.sizes.channels_out
+    if parts <= 1:
+        return [(members, _kind_of(subject, x, rows, members, tables))]
+    for scheme in SCHEMES:
+        by_part = [[row for at, row in enumerate(members)
+                    if scheme(at, subject.sizes, parts) == part] for part in range(parts)]
+        kinds = [_kind_of(subject, x, rows, each, tables) for each in by_part]
+        # A part that mixes roles is curved: an affine one proves that its scheme parts them.
+        if "affine" in kinds:
+            return list(zip(by_part, kinds, strict=True))
+    return [([row], _kind_of(subject, x, rows, [row], tables)) for row in members]
+
+
 def sort_rows_alike(subject: Subject, other: Subject) -> bool:
     """Sort rows as at another size, fused projections by the scheme that they follow there.
 
@@ -154,7 +222,8 @@ def sort_rows_alike(subject: Subject, other: Subject) -> bool:
     the other size follows no scheme.
     """
     roles = {row: role for role in ("values", "others", "dead") for row in getattr(other, role)}
-    found: dict[str, list[int]] = {"values": [], "others": [], "dead": []}
+    roles |= dict.fromkeys(set(other.values) & set(other.others), "both")
+    found: dict[str, list[int]] = {"values": [], "others": [], "dead": [], "both": []}
     start = 0
     for projection, count in zip(subject.projections, subject.counts, strict=True):
         parts = count // subject.sizes.channels_out
@@ -164,20 +233,20 @@ def sort_rows_alike(subject: Subject, other: Subject) -> bool:
         for row in range(count):
             found[role_of(row, subject.sizes)].append(start + row)
         start += count
-    subject.values, subject.others, subject.dead = found.values()
-    if is_tied(other):
-        subject.values = subject.others
+    subject.values = sorted(found["values"] + found["both"])
+    subject.others = sorted(found["others"] + found["both"])
+    subject.dead = found["dead"]
     return True
 
 
 def _role_of_rows(name: str, parts: int, other: Subject,
                   roles: Mapping[int, str]) -> Callable[[int, Sizes], str] | None:
     """The role of a row of the projection of this name, read off the same one at another size."""
-    start = 0
-    for projection, count in zip(other.projections, other.counts, strict=True):
-        if without_numbers(projection.name) == without_numbers(name):
-            break
-        start += count
+    names = [projection.name for projection in other.projections]
+    alike = [without_numbers(each) for each in names]
+    # A list by head has more members where there are more heads: its first stands for them.
+    at = names.index(name) if name in names else alike.index(without_numbers(name))
+    start, count = sum(other.counts[:at]), other.counts[at]
     own = [roles[start + row] for row in range(count)]
     if parts <= 1:
         return lambda row, sizes: own[0]
@@ -191,21 +260,3 @@ def _role_of_rows(name: str, parts: int, other: Subject,
 def is_tied(subject: Subject) -> bool:
     """Whether one projection gives queries, keys and values."""
     return bool(subject.values) and subject.values == subject.others
-
-
-def stacked_biases(subject: Subject, vectors: Mapping[str, Array]) -> Array:
-    """(rows,): the bias of each projection's rows, that of the same owner; zero without one."""
-    stacked = []
-    for projection, count in zip(subject.projections, subject.counts, strict=True):
-        owner = projection.name.rpartition(".")[0]
-        mine = [vectors[name] for name in subject.parts.vectors
-                if owner and name.rpartition(".")[0] == owner and vectors[name].size == count]
-        stacked.append(mine[0].reshape(-1) if mine else np.zeros(count))
-    return np.concatenate(stacked) if stacked else np.zeros(0)
-
-
-def weights_of(subject: Subject, rows: Array, query: list[int], key: list[int] | None,
-               biases: Mapping[str, Array] | None = None) -> LayerWeights:
-    """The layer's weights from rows by role."""
-    return LayerWeights(rows[query], None if key is None else rows[key], rows[subject.values],
-                        dict(biases or {}))

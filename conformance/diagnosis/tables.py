@@ -31,6 +31,9 @@ class Reading:
         if self.how[0] == "grid":
             return {"grid": _as_grid(arrays[self.row], self, sizes)}
         row, col = arrays[self.row], arrays[self.col]
+        if self.how[0] == "sum":
+            by_row, by_col = (_by_entry(table, sizes) for table in (row, col))
+            return {"grid": _grid_channels(by_row[:, None] + by_col[None], self.how[1], sizes)}
         if self.how[0] == "pair":
             axis = row.shape.index(2)
             row, col = np.take(row, 0, axis), np.take(col, 1, axis)
@@ -48,6 +51,9 @@ def readings(tables: Mapping[str, tuple[str, ...]]) -> Iterator[Reading]:
             for channels in _channel_labels(tables[row]):
                 for arrangement, how in _arrangements(channels):
                     yield Reading(arrangement, row, col, ("two", how))
+            if set(_channel_labels(tables[row])) <= {"N"}:
+                yield Reading("slot_bias", row, col, ("sum", "N" if _channel_labels(tables[row])
+                                                      else "1"))
     if len(names) == 1:
         name = names[0]
         labels = tables[name]
@@ -116,6 +122,13 @@ def _as_table(array: Array, how: str, arrangement: str, sizes: Sizes) -> Array:
     if how == "D/2 strided":
         return np.moveaxis(table.reshape(table.shape[0], -1, sizes.heads), 2, 0)
     return table
+
+
+def _by_entry(array: Array, sizes: Sizes) -> Array:
+    """(entries, channels) of a table, one channel where it has no such axis."""
+    squeezed = array.reshape([n for n in array.shape if n != 1])
+    table = np.moveaxis(squeezed, _entries_axis(squeezed.shape, sizes), 0)
+    return table.reshape(table.shape[0], -1)
 
 
 def _as_grid(array: Array, reading: Reading, sizes: Sizes) -> Array:

@@ -6,18 +6,21 @@ gathered. This is no definition; the reference is, and a test holds this to it w
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
 from ..estimate import Array
 from .choices import Choices
+from .network_pools import averaged
 
 
 @dataclass
 class LayerWeights:
     """A layer's weights by role; rows are output channels.
 
-    query, key, value    (channels_out, channels_in); key None without content
+    query, key, value    (channels_out, channels_in), or (.., rows, cols) where a projection sees
+                         more than one pixel; key None without content
     biases               by role, (channels_out,)
     row, col             tables, (entries, channels), or (heads, entries, channels)
     grid                 (entries, entries, channels), instead of row and col; (.., heads) as a bias
@@ -40,74 +43,110 @@ def window_of(size: int, extent: int, before: int | None, choices: Choices) -> t
 
     Positions outside are moved to where the padding takes its pixel from.
     """
-    if before is None:
-        before = extent // 2
-    start = np.arange(size) - before * choices.dilation
-    if choices.padding == "shift":
+    return _window_of(size, extent, extent // 2 if before is None else before, choices.padding,
+                      choices.dilation)
+
+
+@lru_cache(maxsize=256)
+def _window_of(size: int, extent: int, before: int, padding: str,
+               dilation: int) -> tuple[Array, Array]:
+    start = np.arange(size) - before * dilation
+    if padding == "shift":
         start = np.clip(start, 0, size - extent)
-    at = start[:, None] + np.arange(extent) * choices.dilation
+    at = start[:, None] + np.arange(extent) * dilation
     inside = (at >= 0) & (at < size)
-    if choices.padding == "wrap":
+    if padding == "wrap":
         return at % size, np.ones_like(inside)
-    if choices.padding == "reflect":
+    if padding == "reflect":
         mirrored = np.abs(at)
         mirrored = np.where(mirrored >= size, 2 * (size - 1) - mirrored, mirrored)
         return np.clip(mirrored, 0, size - 1), np.ones_like(inside)
-    if choices.padding == "edge":
+    if padding == "edge":
         return np.clip(at, 0, size - 1), np.ones_like(inside)
     return np.clip(at, 0, size - 1), inside
 
 
-def windows(image: Array, extent: int, choices: Choices,
-            outside: Array | None = None) -> tuple[Array, Array, tuple[Array, Array]]:
+# Rows and columns of the pixels whose queries are computed.
+Pixels = tuple[Array, Array]
+
+
+def windows(image: Array, extent: int, choices: Choices, outside: Array | None = None,
+            pixels: Pixels | None = None) -> tuple[Array, Array, tuple[Array, Array]]:
     """Every query's window of an image, which slots are inside, and the offsets of the slots.
 
     outside  (channels,) what stands at a slot outside; zero when None
+    pixels   rows and columns of the queries; all when None
     """
     height, width = image.shape[1:3]
-    rows, rows_in = window_of(height, extent, choices.before_row, choices)
-    cols, cols_in = window_of(width, extent, choices.before_col, choices)
-    seen = image[:, rows][:, :, :, cols].swapaxes(2, 3)
+    at_rows, at_cols = pixels or (np.arange(height), np.arange(width))
+    rows, rows_in = (each[at_rows] for each in window_of(height, extent, choices.before_row,
+                                                         choices))
+    cols, cols_in = (each[at_cols] for each in window_of(width, extent, choices.before_col,
+                                                         choices))
+    seen = image[:, rows[:, None, :, None], cols[None, :, None, :]]
     inside = rows_in[:, None, :, None] & cols_in[None, :, None, :]
     if not inside.all():
-        seen = seen.copy()
         seen[:, ~inside] = 0.0 if outside is None else outside
-    offsets = (rows - np.arange(height)[:, None], cols - np.arange(width)[:, None])
-    return seen, inside, offsets
+    return seen, inside, (rows - at_rows[:, None], cols - at_cols[:, None])
 
 
 # A reading that is not the module's may well overflow; then it is not finite and does not match.
 @np.errstate(invalid="ignore", over="ignore")
-def variant_layer(x: Array, weights: LayerWeights, heads: int, extent: int,
-                  choices: Choices) -> Array:
-    """(batch, rows, cols, channels): the layer of these weights under this reading."""
-    zero = np.zeros(weights.value.shape[0])
-    bias = {role: weights.biases.get(role, zero) for role in ("query", "key", "value")}
-    query = x @ weights.query.T + bias["query"]
-    value = x @ weights.value.T + bias["value"]
-    key = None if weights.key is None or not choices.content else x @ weights.key.T + bias["key"]
+def variant_layer(x: Array, weights: LayerWeights, heads: int, extent: int, choices: Choices,
+                  pixels: Pixels | None = None) -> Array:
+    """(batch, rows, cols, channels): the layer of these weights under this reading.
+
+    pixels  rows and columns of the queries whose outputs are computed, whatever the stride; all
+            that the stride leaves when None
+    """
+    if pixels is None:
+        pixels = (np.arange(0, x.shape[1], choices.stride),
+                  np.arange(0, x.shape[2], choices.stride))
+    query, value = (project(x, weights, role) for role in ("query", "value"))
+    key = None if weights.key is None or not choices.content else project(x, weights, "key")
     if choices.swapped and key is not None:
         query, key = key, query
-    outside = {role: bias[role] if choices.pad_input else None for role in bias}
-    y = variant_core(query, key, value, weights, heads, extent, choices, outside)
+    outside = {role: weights.biases.get(role) if choices.pad_input else None
+               for role in ("query", "key", "value")}
+    y = variant_core(query, key, value, weights, heads, extent, choices, outside, pixels)
     if weights.out is not None:
         y = y @ weights.out.T
     if weights.out_bias is not None:
         y = y + weights.out_bias
-    return y[:, ::choices.stride, ::choices.stride]
+    return averaged(y, choices.pool)
+
+
+def project(x: Array, weights: LayerWeights, role: str) -> Array:
+    """(batch, height, width, channels_out): a projection, zeros around it where it sees more."""
+    w = getattr(weights, role)
+    y = x @ w.T if w.ndim == 2 else _convolved(x, w)
+    bias = weights.biases.get(role)
+    return y if bias is None else y + bias
+
+
+def _convolved(x: Array, w: Array) -> Array:
+    """A convolution by (channels_out, channels_in, rows, cols) that keeps the image's size."""
+    rows, cols = w.shape[2:]
+    height, width = x.shape[1:3]
+    padded = np.pad(x, ((0, 0), (rows // 2, rows // 2), (cols // 2, cols // 2), (0, 0)))
+    return np.sum([padded[:, a:a + height, b:b + width] @ w[:, :, a, b].T
+                   for a in range(rows) for b in range(cols)], axis=0)
 
 
 def variant_core(query: Array, key: Array | None, value: Array, weights: LayerWeights, heads: int,
-                 extent: int, choices: Choices, outside: dict[str, Array | None]) -> Array:
-    """(batch, height, width, channels): attention without projections."""
+                 extent: int, choices: Choices, outside: dict[str, Array | None],
+                 pixels: Pixels | None = None) -> Array:
+    """(batch, height, width, channels): attention without projections, at all pixels when None."""
     channels = query.shape[-1]
     groups = head_groups(channels, heads, choices.heads)
-    v, inside, offsets = windows(value, extent, choices, outside.get("value"))
+    v, inside, offsets = windows(value, extent, choices, outside.get("value"), pixels)
+    if pixels is not None:
+        query = query[:, pixels[0]][:, :, pixels[1]]
     r = embedding(weights, heads, extent, channels, choices, offsets)
     logits = np.zeros((*v.shape[:5], len(groups)))
     meets = per_group(query, groups)
     if key is not None:
-        k = windows(key, extent, choices, outside.get("key"))[0]
+        k = windows(key, extent, choices, outside.get("key"), pixels)[0]
         logits = logits + choices.content_scale * group_sums(query[:, :, :, None, None] * k, meets)
     if r is not None and choices.arrangement == "slot_bias":
         logits = logits + per_head_map(r, heads, groups)
@@ -121,8 +160,7 @@ def variant_core(query: Array, key: Array | None, value: Array, weights: LayerWe
     if r is not None and choices.term in ("value", "both"):
         v = v + r
     p = normalize(logits, choices.softmax)
-    y = np.einsum("bijrcg,gd,bijrcd->bijd", p, meets, v, optimize=True)
-    return reordered(y, heads, choices.order)
+    return reordered(((p @ meets) * v).sum(axis=(3, 4)), heads, choices.order)
 
 
 def head_groups(channels: int, heads: int, form: str) -> list[Array]:

@@ -8,6 +8,7 @@ as `<operation>_vjp(upstream, ...)`, a function's also by its own name with _vjp
 where it takes and gives those of torch.
 """
 
+import ast
 import importlib
 import importlib.util
 import sys
@@ -23,7 +24,7 @@ from ..estimate import Array
 from ..isolation.failure import TargetFailure
 from ..offer import OPERATIONS, VJPS, Offer, read_offer
 from ..target import Target
-from .module_door import ModuleTarget, is_module_class
+from .module_door import ModuleTarget, is_module_class, makes_modules
 from .offered import OfferedTarget
 
 DECLARED = ("dtypes", "profile", "options", "checks_input")
@@ -80,9 +81,10 @@ def load(arguments: Mapping[str, Any]) -> Target:
         if not hasattr(found, part):
             raise ValueError(f"`target` must name something in {place}; got {name!r}.")
         owner, found = found, getattr(found, part)
-    if is_module_class(found):
-        return ModuleTarget(str(arguments["spec"]), found, arguments.get("arguments", {}),
-                            arguments.get("weights"))
+    chosen = arguments.get("arguments") or {}
+    plain = arguments.get("operation") is None and not arguments.get("tensors")
+    if is_module_class(found) or (plain and makes_modules(found, chosen)):
+        return ModuleTarget(str(arguments["spec"]), found, chosen, arguments.get("weights"))
     if isinstance(found, type):
         found = found()
     beside = getattr(owner, f"{name.rpartition('.')[2]}{VJP}", None)
@@ -102,6 +104,8 @@ def _module(place: str) -> ModuleType:
     path = Path(place).resolve()
     if not path.is_file():
         raise ValueError(f"`target` must name a file that exists; got {place!r}.")
+    if _imports_relatively(path):
+        return _in_package(path)
     # As for a script: what lies beside it can be imported.
     sys.path.insert(0, str(path.parent))
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -111,6 +115,25 @@ def _module(place: str) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _imports_relatively(path: Path) -> bool:
+    """Whether a file of a package imports from it; others do without what the package needs."""
+    return (path.parent / "__init__.py").is_file() and any(
+        isinstance(node, ast.ImportFrom) and node.level > 0
+        for node in ast.walk(ast.parse(path.read_bytes(), str(path))))
+
+
+def _in_package(path: Path) -> ModuleType:
+    """A file of a package as its module."""
+    names = [] if path.stem == "__init__" else [path.stem]
+    folder = path.parent
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    # What lies beside it can also be imported as it is, after all that its package offers.
+    sys.path[:0] = [str(folder), str(path.parent)]
+    return importlib.import_module(".".join(names))
 
 
 def _offered(found: Any, operation: str | None, beside: Any) -> tuple[Any, list[str]]:

@@ -19,8 +19,10 @@ CHAPTERS = {"WIN": "1 Window", "PAD": "2 Padding", "REL": "3 Relative logits",
             "POS": "4 Position types", "ATT": "5 Attention", "MIX": "6 Value mixture",
             "STEM": "7 Stems", "NET": "8 Networks", "COST": "9 Cost", "NUM": "10 Numerics",
             "INV": "11 Invalid input", "GRAD": "12 Gradients"}
-FOUND = {"options": "Options alone explain it.", "deviations": "Named deviations explain it.",
-         "unknown": "Nothing that is known explains it.",
+FOUND = {"options": "The equation reproduces it; options that are not named are canonical.",
+         "deviations": "With exactly these changes the equation reproduces it; options that are "
+                       "not named are canonical.",
+         "unknown": "Nothing that is known explains it; nothing is claimed beyond what follows.",
          "not judged": "What it computes could not be asked."}
 
 
@@ -152,9 +154,11 @@ def headline(report: Report) -> str:
 def _diagnosed(outcome: str, diagnosis: Diagnosis) -> str:
     """The outcome of a module that was diagnosed, not asked clause by clause."""
     if outcome == "conforms":
-        return f"conforms to SPEC.md {SPEC_VERSION}, under the options below."
+        how = "under the options below" if diagnosis.options else "canonical in every option"
+        return f"conforms to SPEC.md {SPEC_VERSION}, {how}."
     violated = dict.fromkeys(each.clause for each in diagnosis.deviations)
-    named = f"violates {', '.join(violated)} of SPEC.md {SPEC_VERSION}" if violated \
+    names = ", ".join(dict.fromkeys(each.name for each in diagnosis.deviations))
+    named = f"violates {', '.join(violated)} of SPEC.md {SPEC_VERSION} ({names})" if violated \
         else f"deviates from SPEC.md {SPEC_VERSION} in no way that is known"
     return f"{named}."
 

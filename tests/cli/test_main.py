@@ -24,7 +24,7 @@ def test_help_lists_every_command_without_importing_one():
 
 
 def test_version_names_the_package_and_the_specification():
-    assert run("--version").output == "sasakit 0.1.0, SPEC.md 0.2\n"
+    assert run("--version").output == "sasakit 0.1.0, SPEC.md 0.3\n"
 
 
 @pytest.mark.parametrize("name", ["cost", "classify", "backends", "demo", "selfcheck"])

@@ -51,7 +51,11 @@ import torch
 from torch import nn
 
 class Odd(nn.Module):
-    def __init__(self, cfg, alpha, beta, gamma, delta, epsilon):
+    def __init__(self, phi, alpha, beta, gamma, delta, epsilon):
+        super().__init__()
+
+class Configured(nn.Module):
+    def __init__(self, cfg):
         super().__init__()
 
 class Crashing(nn.Module):
@@ -75,6 +79,7 @@ class Named(nn.Module):
 
 @pytest.mark.parametrize(("name", "text"), [
     ("Odd", "its constructor has too many arguments of unknown names; say them with --arg"),
+    ("Configured", "its constructor takes `cfg`, an object that only its author knows; say it in"),
     ("Crashing", "exit"),
 ])
 def test_what_cannot_be_built_or_run_is_not_judged(name, text, tmp_path):

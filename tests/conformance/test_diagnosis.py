@@ -4,11 +4,11 @@ import pytest
 import torch
 from modules import right, wrong
 
-from sasakit.conformance.diagnosis.choices import DEVIATIONS
+from sasakit.conformance.diagnosis.choices import DEVIATIONS, Choices
 from sasakit.conformance.diagnosis.diagnose import diagnose
 from sasakit.conformance.doors.torch_module import TorchBuilder
 from sasakit.conformance.selfcheck.factory import module_class
-from sasakit.conformance.selfcheck.recipes import random_recipe
+from sasakit.conformance.selfcheck.recipes import Recipe, random_recipe
 
 RIGHT = {
     right.UnfoldAttention: {},
@@ -67,6 +67,23 @@ def test_random_modules_with_up_to_three_deviations(seed):
     diagnosis = diagnose(TorchBuilder(module_class(recipe)))
     assert {each.name for each in diagnosis.deviations} == recipe.names_of_deviations()
     assert diagnosis.found == ("deviations" if diagnosis.deviations else "options")
+
+
+# The deviations that `published_wrong` shows none of, each alone.
+ALONE = {
+    "padding-edge": {"padding": "edge"}, "heads-interleaved": {"heads": "interleaved"},
+    "one-map-for-all-heads": {"heads": "one"}, "softmax-per-column": {"softmax": "column"},
+    "embedding-on-value": {"term": "value"}, "full-table": {"arrangement": "grid"},
+    "full-width-sum": {"arrangement": "full_sum_layer"},
+    "output-interleaved": {"order": "interleaved"},
+}
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_a_single_deviation_is_named(name):
+    recipe = Recipe(Choices(arrangement="shared").but(**ALONE[name]))
+    diagnosis = diagnose(TorchBuilder(module_class(recipe)))
+    assert [each.name for each in diagnosis.deviations] == [name]
 
 
 class Stateful(right.UnfoldAttention):

@@ -5,11 +5,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from modules import right, wrong
+from modules import (
+    plain_positions,
+    plain_projections,
+    published_more,
+    published_right,
+    right,
+    wrong,
+)
 from modules.in_process import InProcess, diagnosed
 
 from sasakit.conformance.diagnosis import module_report
-from sasakit.conformance.diagnosis.instance import Sizes, same
+from sasakit.conformance.diagnosis.contract_pass import contract_pass
+from sasakit.conformance.diagnosis.instance import ModuleError, Sizes, same
 from sasakit.conformance.diagnosis.module_suites import ModuleSuite, suite_case, suite_verdicts
 from sasakit.conformance.diagnosis.placement import Placement
 from sasakit.conformance.reports.summary import status_of
@@ -40,6 +48,31 @@ def test_weights_have_a_place_where_lengths_tell_nothing(module):
         swapped = weights | {"rel_row": weights["rel_col"], "rel_col": weights["rel_row"]}
         moved = not same(placement.run(x, swapped), y)
         assert moved == (sizes.extent > 1)
+
+
+@pytest.mark.parametrize("module", [
+    plain_positions.RandomEmbedding, plain_positions.SingleOnly, plain_projections.HalfGrouped,
+    plain_projections.KeyIsValue, plain_projections.SpatialProjections,
+    plain_projections.TwoGroups])
+def test_a_module_that_the_weights_do_not_fit_is_asked_nothing(module):
+    assert suite_of(right.UnfoldAttention).has_weights
+    assert not suite_of(module).has_weights
+
+
+def test_a_class_that_chooses_its_heads_is_asked_for_no_others():
+    builder, diagnosis = diagnosed(published_more.FourHeadsInside)
+    explanation = diagnosis.explanation
+    assert Placement(explanation, builder.build(Sizes(5, 16, 4, 3)), Sizes(5, 16, 4, 3)).is_faithful
+    with pytest.raises(ModuleError, match="its constructor has no argument for 2 heads"):
+        Placement(explanation, builder.build(Sizes(5, 16, 2, 3)), Sizes(5, 16, 2, 3))
+    assert contract_pass(builder, explanation).deviations == []
+
+
+def test_images_that_a_module_does_not_take_are_no_case():
+    suite = suite_of(published_right.HaloBlocks)
+    assert [suite.takes_image(*sides) for sides in ((8, 4), (6, 8), (5, 7))] == [True, False, False]
+    report = diagnosed(published_right.HaloBlocks)[1]
+    assert "it was run on images whose sides are multiples of 4" in " ".join(report.findings)
 
 
 def test_a_right_module_passes_what_it_is_asked():

@@ -135,3 +135,10 @@ def test_options_for_no_module_are_refused(arguments, text):
     result = verify(*arguments)
     assert result.exit_code == 2
     assert text in result.stderr
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

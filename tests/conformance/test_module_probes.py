@@ -1,13 +1,16 @@
 """What a module's outputs depend on: each dependence is seen, and none that is not there."""
 
+import numpy as np
 import pytest
 import torch
 from modules import right, wrong
 from modules.in_process import InProcess
 
-from sasakit.conformance.diagnosis.instance import SIZES, SQUARE_SIZES, ModuleError
+from sasakit.conformance.diagnosis.instance import SIZES, SQUARE_SIZES, ModuleError, same
+from sasakit.conformance.diagnosis.isolated import IsolatedBuilder
 from sasakit.conformance.diagnosis.probes import dependence_findings
 from sasakit.conformance.diagnosis.roles import sort_parameters
+from sasakit.conformance.doors.module_door import ModuleTarget
 
 
 class Counting(right.UnfoldAttention):
@@ -21,8 +24,11 @@ class Counting(right.UnfoldAttention):
 
 
 class Noisy(right.UnfoldAttention):
+    # Of torch's own numbers each call gets the same ones.
+    chance = np.random.default_rng(0)
+
     def forward(self, x):
-        return super().forward(x) + torch.rand(())
+        return super().forward(x) + self.chance.standard_normal()
 
 
 class Mutating(right.UnfoldAttention):
@@ -91,3 +97,23 @@ WHOLE = ("output (row 5, column 6) depends on input pixels rows 0..10, columns 0
 ], ids=lambda value: getattr(value, "__name__", ""))
 def test_what_an_output_depends_on_is_said(module, sentences):
     assert findings(module) == sentences
+
+
+def test_a_new_build_in_the_child_has_its_own_numbers_and_keeps_its_buffers():
+    builder = IsolatedBuilder(ModuleTarget("it", Counting, {}))
+    one, x = builder.build(SIZES[0]), np.ones((1, 5, 6, 21))
+    own = one.get()
+    one.set({"rel_h": own["rel_h"] + 1, "calls": own["calls"] + 5})
+    one.run(x)
+    again = builder.build(SIZES[0])
+    assert one.facts.buffers == ("calls",)
+    assert all(np.array_equal(value, again.get()[name]) for name, value in own.items())
+    assert same(2 * again.run(x), again.run(x))
+    assert again.buffers()["calls"] == 2
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -1,5 +1,6 @@
 """The door for Python code: what it loads, what it offers, and that it computes the same."""
 
+import sys
 import textwrap
 
 import numpy as np
@@ -105,6 +106,20 @@ def test_declared_types_are_taken(mine):
 def test_refuses_what_offers_nothing(mine, spec, operation, error, text):
     with pytest.raises(error, match=text):
         load(spec.format(mine=mine), operation=operation)
+
+
+def test_a_file_of_a_package_may_import_relatively(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.path", [*sys.path])
+    inner = tmp_path / "borrowed" / "layers"
+    inner.mkdir(parents=True)
+    (tmp_path / "borrowed" / "__init__.py").touch()
+    (inner / "__init__.py").touch()
+    (tmp_path / "borrowed" / "pools.py").write_text(
+        "from sasakit.reference import average_pool\n")
+    (inner / "relative.py").write_text("from ..pools import average_pool\n")
+    target = load(f"{inner / 'relative.py'}:average_pool")
+    assert target.offer.operations == ("average_pool",)
+    assert sys.modules["borrowed.layers.relative"].average_pool is target.offered.average_pool
 
 
 def test_an_unknown_door_is_refused():

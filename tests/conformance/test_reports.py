@@ -90,10 +90,10 @@ def test_the_terminal_says_the_outcome_first_and_fits():
     reports, _ = everything()
     text = terminal_report(reports[:1])
     lines = text.splitlines()
-    assert re.match(r"padding-excluded: deviates from 1 of 3 clauses of SPEC\.md .*\. \(0\.5 s\)$",
-                    lines[0])
+    assert re.match(r"padding-excluded: violates PAD-1 of SPEC\.md \S+ \(padding-excluded\)\. "
+                    r"\(0\.5 s\)$", lines[0])
     places = [text.index(part) for part in (
-        "Named deviations explain it.", "padding-excluded (PAD-1): Neighbours outside",
+        "With exactly these changes", "padding-excluded (PAD-1): Neighbours outside",
         "w_query  to_q.weight", "2 Padding: 1 of 2 fail",
         "  FAIL  PAD-1   Outside the image, zero", "  pass  PAD-2", "  pass  3 Relative logits",
         "Smallest counterexample", "sasakit verify padding-excluded --case PAD-1/")]
