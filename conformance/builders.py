@@ -73,12 +73,13 @@ def values(rng: np.random.Generator, shape: tuple[int, ...], regime: str) -> Arr
 
 
 def image_sizes(draw: Draw, options: AttentionOptions | None = None, *,
-                interior: bool = False, most: int = 5, least: int = 1) -> dict[str, int]:
+                interior: bool = False, most: int | None = None,
+                least: int = 1) -> dict[str, int]:
     """Batch, height and width; with room for a whole window where the case needs one."""
     if options is not None and (interior or options.padding == "shift"):
         least = options.extent
-        most = options.extent + 2
-    sizes = {name: draw.integer(name, least, most) for name in ("height", "width")}
+        most = most or options.extent + 2
+    sizes = {name: draw.integer(name, least, most or 5) for name in ("height", "width")}
     return {"batch": draw.integer("batch", 1, 2), **unlike(sizes)}
 
 
@@ -92,12 +93,12 @@ def interior_of(options: AttentionOptions, height: int, width: int) -> Array:
 def attention_cases(draw: Draw, dtype: str, *, operation: str = "local_attention",
                     look: str = "everywhere", zero: tuple[str, ...] = (),
                     regimes: tuple[str, ...] = REGIMES, layouts: tuple[str, ...] = ("contiguous",),
-                    most: int = 5, **given: Any) -> Case:
+                    most: int | None = None, **given: Any) -> Case:
     """Cases of local_attention or relative_logits.
 
     look   everywhere, interior (whole windows) or border (the others)
     zero   arrays that are zero throughout
-    most   rows and columns of the largest image, where no option says it
+    most   rows and columns of the largest image; a few when None
     given  options, as for `attention_options`
     """
     options = attention_options(draw, **given)

@@ -18,7 +18,7 @@ NUMBA_MUTANTS = (
     _numba("WIN-1", "window-off-centre", "frame", _BEFORE, "    extent, before = options.extent, options.slots_before - (options.extent == 3)\n"),
     _numba("WIN-1", "margin-without-columns", "frame", "    margin = before * pitch + before\n", "    margin = before * pitch\n"),
     _numba("WIN-2", "even-window-after", "frame", _BEFORE, "    extent, before = options.extent, (options.extent - 1) // 2\n"),
-    _numba("WIN-3", "rows-of-other-strips", "window_attention", "        place = strip * LANES + lane\n", "        place = lane\n"),
+    _numba("WIN-1", "rows-of-other-strips", "window_attention", "        place = strip * LANES + lane\n", "        place = lane\n"),
     _numba("WIN-4", "batch-mixing", "pack", "    source = start + (image // frame.heads) * pixels * stride", "    source = start + 0 * (image // frame.heads) * pixels * stride"),
     _numba("PAD-1", "padding-wrapped", "frame", "    pitch = width + max(before, extent - 1 - before)\n", "    pitch = width\n"),
     _numba("PAD-2", "padding-excluded-finite", "window_attention", "s[first + lane] if inside else -np.inf", "s[first + lane] if inside else -5"),
