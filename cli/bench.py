@@ -63,8 +63,9 @@ def layer(batch: int, threads: int | None, rounds: int, quick: bool, picture: Pa
     sasakit layer, channels first  the same as a drop-in, converting there and back
     sasakit core                   attention of queries, keys and values that are there already
     torch conv3x3                  the convolution of the same width, channels-last memory
-    torch unfold ...               layer and core as most people write them, in two ways
-    torch shifted ..., compiled    the form that torch.compile makes most of
+    torch layer, core, unfold      as most people write them: windows gathered, in two ways
+    torch layer, core, shifts      a loop over the slots of the window
+    torch layer, core, compiled    without copies or loops, and with torch.compile
 
     FLOPs are multiply-adds, counted as 2: the projections, q . k, the weighted sum, and q . r by
     way of its two tables. A ratio is a time divided by ours, above 1 where ours is faster.
@@ -78,8 +79,8 @@ def layer(batch: int, threads: int | None, rounds: int, quick: bool, picture: Pa
     \b
     Keys of --json:
       format, spec_version, benchmark (layer or network), command, batch, notes
-      machine   cpu (name, instruction_set, float32_lanes), cores, threads, system, python,
-                packages (name to version), environment (what may change the speed)
+      machine   cpu (name, instruction_set, float32_lanes), cores, threads, threading_layer,
+                system, python, packages (name to version), environment (what may change the speed)
       ceilings  multiply_add (threads, gflops), copy_gbytes
       cases     case, rounds (that were run),
                 contestants (name, against, milliseconds, ratio, flops, bytes, gflops,

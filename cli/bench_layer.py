@@ -5,7 +5,7 @@ conversion there and back is counted. torch is given the layout it likes.
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,14 @@ from sasakit.accel.numba_cpu.arrays import flat
 from sasakit.accel.numba_cpu.attention import pack_layer, run_layer
 from sasakit.reference import AttentionOptions, random_layer_weights
 
-from .bench_rounds import Contest, Missing, Work
+from .bench_rounds import Contest, Missing, Run, Work
 
 if TYPE_CHECKING:
     from .bench_torch import LayerPeers
 
 Floats = npt.NDArray[np.float32]
 CORE, LAYER = "sasakit core", "sasakit layer"
+COMPILED = ("torch layer, compiled", "torch core, compiled")
 LEFT_OUT = "left out by --quick: compiling takes long"
 
 
@@ -108,10 +109,10 @@ def _enter_ours(contest: Contest, inputs: Inputs, works: Works, options: Attenti
         y = run_layer(flat(x), x.shape, packed, options)
         return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
-    contest.enter(LAYER, LAYER, works.layer, lambda: lambda: run_layer(
+    contest.enter(LAYER, LAYER, works.layer, lambda: run_layer(
         flat(inputs.x), inputs.x.shape, packed, options))
-    contest.enter("sasakit layer, channels first", LAYER, works.layer, lambda: drop_in)
-    contest.enter(CORE, CORE, works.core, lambda: lambda: backend.local_attention(
+    contest.enter("sasakit layer, channels first", LAYER, works.layer, drop_in)
+    contest.enter(CORE, CORE, works.core, lambda: backend.local_attention(
         *inputs.core.values(), options=options))
 
 
@@ -124,15 +125,17 @@ def _invite_torch(contest: Contest, inputs: Inputs, works: Works, options: Atten
         return LayerPeers(inputs.x, inputs.core, inputs.weights, options.heads)
 
     contest.invite("torch conv3x3", LAYER, works.convolution, lambda: peers().convolution())
-    contest.invite("torch unfold layer, einsum", LAYER, works.layer,
-                   lambda: peers().layer("einsum"))
-    contest.invite("torch unfold layer, matmul", LAYER, works.layer,
-                   lambda: peers().layer("matmul"))
-    contest.invite("torch unfold core, einsum", CORE, works.core, lambda: peers().core("einsum"))
-    contest.invite("torch unfold core, matmul", CORE, works.core, lambda: peers().core("matmul"))
-    names = ("torch shifted layer, compiled", "torch shifted core, compiled")
+    for form in ("unfold, einsum", "unfold, matmul", "shifts"):
+        contest.invite(f"torch layer, {form}", LAYER, works.layer,
+                       functools.partial(_build, peers, "layer", form))
+        contest.invite(f"torch core, {form}", CORE, works.core,
+                       functools.partial(_build, peers, "core", form))
     if quick:
-        contest.missing += [Missing(name, LEFT_OUT) for name in names]
+        contest.missing += [Missing(name, LEFT_OUT) for name in COMPILED]
         return
-    contest.invite(names[0], LAYER, works.layer, lambda: peers().layer("shifts", compile=True))
-    contest.invite(names[1], CORE, works.core, lambda: peers().core("shifts", compile=True))
+    contest.invite(COMPILED[0], LAYER, works.layer, lambda: peers().layer("views", compile=True))
+    contest.invite(COMPILED[1], CORE, works.core, lambda: peers().core("views", compile=True))
+
+
+def _build(peers: Callable[[], "LayerPeers"], part: str, form: str) -> Run:
+    return peers().layer(form) if part == "layer" else peers().core(form)

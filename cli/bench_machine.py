@@ -17,8 +17,7 @@ from .backends import describe_cpu
 
 PACKAGES = ("sasakit", "numpy", "numba", "tbb", "torch", "onnx", "onnxruntime", "openvino")
 # Variables that decide how fast somebody is.
-PREFIXES = ("NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "DNNL_", "ONEDNN_", "SASAKIT_",
-            "TORCHINDUCTOR_")
+PREFIXES = ("NUMBA_", "OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "DNNL_", "ONEDNN_", "SASAKIT_")
 
 
 def most_threads() -> int:
@@ -57,9 +56,11 @@ def _torch() -> Any:
 
 
 def describe_machine(threads: int) -> dict[str, Any]:
-    """What the numbers depend on, as --json shows it."""
+    """What the numbers depend on, as --json shows it, once a kernel has run."""
+    runtime: Any = numba  # its published types leave out the layer
     return {"cpu": describe_cpu(), "cores": os.cpu_count(), "threads": threads,
-            "system": platform.platform(), "python": platform.python_version(),
+            "threading_layer": runtime.threading_layer(), "system": platform.platform(),
+            "python": platform.python_version(),
             "packages": {name: version for name in PACKAGES
                          if (version := _version(name)) is not None},
             "environment": {name: value for name, value in sorted(os.environ.items())

@@ -39,7 +39,7 @@ def network_contests(stem: str, batch: int, threads: int, quick: bool) -> Iterat
     """One contest: ours, and every peer that can be had."""
     spec = replace(SPEC, stem=stem)
     contest = Contest(f"ResNet-{spec.depth}, stem {stem}, {SIZE}x{SIZE}")
-    contest.enter(OURS, OURS, count_work(spec, batch, SIZE), lambda: _ours(spec, batch))
+    contest.enter(OURS, OURS, count_work(spec, batch, SIZE), _ours(spec, batch))
     # Engines may read the exported network while they run.
     with tempfile.TemporaryDirectory() as folder:
         _invite_peers(contest, Peers(replace(spec, stem="conv", stages=()), batch, threads,

@@ -59,7 +59,7 @@ def print_document(document: dict[str, Any]) -> None:
         click.echo(f"\n{case['case']}, batch {document['batch']}, medians of "
                    f"{_count(case['rounds'], 'round')}")
         rows = [("", "ms", "GFLOP/s", "of peak", "ratio", "to")]
-        rows += [(row["name"], f"{row['milliseconds']:.3f}", f"{row['gflops']:.1f}",
+        rows += [(row["name"], f"{row['milliseconds']:.3f}", f"{row['gflops']:.2f}",
                   f"{row['share_of_peak']:.1%}", f"{row['ratio']:.2f}", row["against"])
                  for row in case["contestants"]]
         print_table(rows, "<>>>><")
@@ -76,7 +76,8 @@ def _print_top(document: dict[str, Any]) -> None:
     cpu = machine["cpu"]
     click.echo(document["command"])
     click.echo(f"{cpu['name']}, {cpu['instruction_set']}, {_count(machine['cores'], 'core')}, "
-               f"{_count(machine['threads'], 'thread')}; {machine['system']}")
+               f"{_count(machine['threads'], 'thread')} ({machine['threading_layer']}); "
+               f"{machine['system']}")
     versions = {"python": machine["python"], **machine["packages"]}
     click.echo(", ".join(f"{name} {version}" for name, version in versions.items()))
     if machine["environment"]:

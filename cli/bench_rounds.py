@@ -53,16 +53,15 @@ class Contest:
     contestants: list[Contestant] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
 
-    def enter(self, name: str, against: str, work: Work, build: Callable[[], Run]) -> None:
-        """Build one of ours, and run it once, which compiles it."""
-        contestant = Contestant(name, against, work, build())
-        contestant.run()
-        self.contestants.append(contestant)
+    def enter(self, name: str, against: str, work: Work, run: Run) -> None:
+        """Add a contestant after its first call, which compiles it."""
+        run()
+        self.contestants.append(Contestant(name, against, work, run))
 
     def invite(self, name: str, against: str, work: Work, build: Callable[[], Run]) -> None:
-        """Do as `enter`; what a peer's packages raise says why it is missing."""
+        """Build a peer and add it; what its packages raise says why it is missing."""
         try:
-            self.enter(name, against, work, build)
+            self.enter(name, against, work, build())
         # A broken installation raises whatever it likes; the others are measured all the same.
         except Exception as error:
             self.missing.append(Missing(name, reason(error)))

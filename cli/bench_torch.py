@@ -54,14 +54,19 @@ def by_matmul(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tenso
     return y.squeeze(3).permute(0, 1, 3, 2).reshape(query.shape)
 
 
+def _by_axis(query: Tensor, row: Tensor, col: Tensor) -> tuple[Tensor, Tensor]:
+    """(batch, rows, heads, height, width) and the same for columns: q . r, table by table."""
+    half = row.shape[1]
+    return (torch.einsum("bndhw,rd->brnhw", query[:, :, :half], row),
+            torch.einsum("bndhw,rd->brnhw", query[:, :, half:], col))
+
+
 def by_shifts(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tensor) -> Tensor:
-    """The form that compilers take best: every slot a shifted image, the tables' logits apart."""
-    extent, half = len(row), row.shape[1]
-    height, width = query.shape[-2:]
+    """A loop over the slots, each a shifted image; nothing is gathered."""
+    extent, (height, width) = len(row), query.shape[-2:]
     slots = [(i, j) for i in range(extent) for j in range(extent)]
     keys, values = (F.pad(x, [extent // 2] * 4) for x in (key, value))
-    of_row = torch.einsum("bndhw,rd->brnhw", query[:, :, :half], row)
-    of_col = torch.einsum("bndhw,rd->brnhw", query[:, :, half:], col)
+    of_row, of_col = _by_axis(query, row, col)
     logits = [(query * keys[..., i:i + height, j:j + width]).sum(2) + of_row[:, i] + of_col[:, j]
               for i, j in slots]
     p = torch.stack(logits, dim=1).softmax(dim=1)
@@ -71,7 +76,26 @@ def by_shifts(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tenso
     return y
 
 
-CORES: dict[str, Core] = {"einsum": by_einsum, "matmul": by_matmul, "shifts": by_shifts}
+def _views(x: Tensor, extent: int) -> Tensor:
+    """(batch, heads, depth, rows, cols, height, width): every shifted image, without a copy."""
+    padded = F.pad(x, [extent // 2] * 4)
+    return padded.unfold(3, extent, 1).unfold(4, extent, 1).permute(0, 1, 2, 5, 6, 3, 4)
+
+
+def by_views(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tensor) -> Tensor:
+    """The same for compilers, which fuse what eager torch would write out.
+
+    Written as a loop it computes the same, but compiling 2 x 49 slots takes minutes.
+    """
+    of_row, of_col = (x.transpose(1, 2) for x in _by_axis(query, row, col))
+    logits = ((query[:, :, :, None, None] * _views(key, len(row))).sum(2)
+              + of_row[:, :, :, None] + of_col[:, :, None])
+    p = logits.flatten(2, 3).softmax(dim=2).view(logits.shape)
+    return (p[:, :, None] * _views(value, len(row))).sum((3, 4))
+
+
+CORES: dict[str, Core] = {"unfold, einsum": by_einsum, "unfold, matmul": by_matmul,
+                          "shifts": by_shifts, "views": by_views}
 
 
 def layer(core: Core, heads: int) -> Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]:
