@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .bench_rounds import Contest
 
 # Seconds of turns with --quick: a layer's, of which there are four, and a network's.
-QUICK_LAYER, QUICK_NETWORK = 4.0, 15.0
+QUICK_LAYER, QUICK_NETWORK = 6.0, 15.0
 
 
 @click.group()
@@ -56,7 +56,9 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 @_options
 def layer(batch: int, threads: int | None, rounds: int, quick: bool, picture: Path | None,
           as_json: bool) -> None:
-    """Time attention layers at the four shapes of ResNet-50: 8 heads, extent 7, float32.
+    """Time attention layers at the shapes of ResNet-50.
+
+    8 heads, extent 7, float32; channels from 64 to 512.
 
     \b
     sasakit layer                  projections and attention, channels-last arrays, weights packed
@@ -99,7 +101,9 @@ def layer(batch: int, threads: int | None, rounds: int, quick: bool, picture: Pa
               help="First layers of ours: a convolution, or attention too.")
 def network(batch: int, threads: int | None, rounds: int, quick: bool, picture: Path | None,
             as_json: bool, stem: str) -> None:
-    """Time ResNet-50 with attention against the convolutional one, 224 x 224, float32.
+    """Time ResNet-50 with attention against convolutions.
+
+    Images of 224 x 224, float32.
 
     \b
     sasakit      attention in all stages, random weights, packed once
@@ -134,7 +138,7 @@ def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], batch: i
     """
     from . import bench_machine, bench_picture, bench_report, bench_rounds
     if picture is not None:
-        bench_picture.need_matplotlib()
+        bench_picture.check_picture(picture)
     count = bench_machine.most_threads() if threads is None else threads
     cases: list[dict[str, Any]] = []
     with bench_machine.thread_count(count):
@@ -146,9 +150,9 @@ def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], batch: i
         ceilings = bench_machine.highest(before, bench_machine.measure_ceilings(count))
     document = bench_report.document(what, _command(), batch,
                                      bench_machine.describe_machine(count), ceilings, cases)
+    print_json(document) if as_json else bench_report.print_document(document)
     if picture is not None:
         bench_picture.draw_roofline(document, picture)
-    print_json(document) if as_json else bench_report.print_document(document)
 
 
 def _command() -> str:

@@ -14,8 +14,14 @@ COLOURS = ("#1b6ca8", "#c8553d", "#3a7d44", "#7b4b94")
 MARKS = ("o", "^", "s", "D", "v", "P", "X", "*", "h", "<", ">")
 
 
-def need_matplotlib() -> None:
-    """Raises ImportError, which names the extra, where matplotlib is not installed."""
+def check_picture(path: Path) -> None:
+    """Refuse now what would fail after minutes of measuring.
+
+    Raises ImportError, which names the extra, where matplotlib is not installed, and ValueError
+    for a file that is no .png in a folder that is there.
+    """
+    if path.suffix != ".png" or not path.parent.is_dir():
+        raise ValueError(f"`picture` must be a .png file in a folder that is there; got {path}.")
     if importlib.util.find_spec("matplotlib") is None:
         raise ImportError("`matplotlib` must be installed for pictures; got none. "
                           "Run: pip install 'sasakit[bench]'.")
@@ -24,11 +30,10 @@ def need_matplotlib() -> None:
 def draw_roofline(document: dict[str, Any], path: Path) -> None:
     """Write the picture: GFLOP/s over FLOPs per byte, and the two ceilings as a roof.
 
-    Raises OSError and ValueError for a file that cannot be written.
+    Raises OSError for a file that cannot be written.
     """
-    need_matplotlib()
     figures: Any = importlib.import_module("matplotlib.figure")
-    # Without pyplot there is no window and no state; the file's ending picks the format.
+    # Without pyplot there is no window and no state; the file's ending is its format.
     figure = figures.Figure(figsize=(10, 6), layout="constrained")
     axes = figure.subplots()
     _draw_roof(axes, document)

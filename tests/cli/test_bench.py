@@ -204,6 +204,10 @@ def test_pictures_need_matplotlib_before_anything_is_measured(monkeypatch):
     (["--threads", "4"], "`threads` must lie in 1 to 3, as many as Numba has here; got 4."),
     (["--batch", "0"], "Invalid value for '--batch': 0 is not in the range x>=1."),
     (["--rounds", "0"], "Invalid value for '--rounds': 0 is not in the range x>=1."),
+    (["--picture", "roof.gif"],
+     "`picture` must be a .png file in a folder that is there; got roof.gif."),
+    (["--picture", "absent/roof.png"],
+     "`picture` must be a .png file in a folder that is there; got absent/roof.png."),
     (["--stem", "plain"],
      "Invalid value for '--stem': 'plain' is not one of 'conv', 'mixture'."),
 ])
