@@ -12,6 +12,7 @@ COMMANDS = {
     "cost": ("sasakit.cli.cost", "cost", "Count parameters and FLOPs, beside the paper's."),
     "verify": ("sasakit.cli.verify", "verify", "Judge an implementation by SPEC.md."),
     "selfcheck": ("sasakit.cli.selfcheck", "selfcheck", "Check the judge itself, and score it."),
+    "bench": ("sasakit.cli.bench", "bench", "Time the kernels, against the machine and others."),
     "vectors": ("sasakit.cli.vectors", "vectors", "Golden vectors for any language."),
     "train": ("sasakit.cli.train", "train", "Train the digits network."),
     "backends": ("sasakit.cli.backends", "backends", "Show what is installed and what runs."),

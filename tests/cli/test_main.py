@@ -20,7 +20,8 @@ def test_help_lists_every_command_without_importing_one():
     assert done.exit_code == 0
     listed = [line.split()[0] for line in done.output.split("Commands:\n")[1].splitlines()]
     assert listed == list(COMMANDS) == [
-        "demo", "classify", "cost", "verify", "selfcheck", "vectors", "train", "backends"]
+        "demo", "classify", "cost", "verify", "selfcheck", "bench", "vectors", "train",
+        "backends"]
 
 
 def test_version_names_the_package_and_the_specification():

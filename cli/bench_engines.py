@@ -1,0 +1,37 @@
+"""Inference engines that run an exported network: onnxruntime and OpenVINO, float32, on the CPU."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+Images = npt.NDArray[Any]
+
+
+def with_onnxruntime(path: Path, images: Images, threads: int) -> Callable[[], object]:
+    """A call of the network in an ONNX file on images (batch, channels, height, width)."""
+    runtime: Any = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    session = runtime.InferenceSession(str(path), sess_options=options,
+                                       providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, {"images": images})
+
+
+def with_openvino(path: Path, images: Images, threads: int) -> Callable[[], object]:
+    """A call of the network in an ONNX file on images (batch, channels, height, width)."""
+    openvino: Any = importlib.import_module("openvino")
+    core = openvino.Core()
+    # Without the last of these it may compute in bfloat16 where the CPU can.
+    model = core.compile_model(core.read_model(str(path)), "CPU", {
+        "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": "f32"})
+    request = model.create_infer_request()
+    return lambda: request.infer({0: images}, share_inputs=True)
+
+
+ENGINES = {"onnxruntime": with_onnxruntime, "openvino": with_openvino}
