@@ -20,7 +20,7 @@ def odd_windows_are_centred(case: Case, target: Target) -> float:
     return agrees(case, target)
 
 
-@clause("WIN-1", partial(content_only, extent=(1, 3), most=16, look="interior",
+@clause("WIN-1", partial(content_only, extent=(1, 3), most=16, look="interior", zero=("query",),
                          regimes=("normal",)))
 def large_images_have_all_windows(case: Case, target: Target) -> float:
     """Images that fast code cuts into pieces."""
