@@ -10,6 +10,8 @@ from sasakit.conformance.doors.torch_module import TorchBuilder
 from sasakit.conformance.selfcheck.factory import module_class
 from sasakit.conformance.selfcheck.recipes import Recipe, random_recipe
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RIGHT = {
     right.UnfoldAttention: {},
     right.FusedMaskedAttention: {"padding": "exclude", "position": "none",
@@ -25,14 +27,6 @@ WRONG = {
     wrong.DescendingEdges: {"padding-edge", "offset-descending"},
     wrong.EmbeddingOnValue: {"one-map-for-all-heads", "embedding-on-value"},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("module", RIGHT, ids=lambda module: module.__name__)

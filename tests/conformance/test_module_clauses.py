@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from modules import (
     plain_positions,
     plain_projections,
@@ -21,6 +20,8 @@ from sasakit.conformance.diagnosis.instance import ModuleError, Sizes, same
 from sasakit.conformance.diagnosis.module_suites import ModuleSuite, suite_case, suite_verdicts
 from sasakit.conformance.diagnosis.placement import Placement
 from sasakit.conformance.reports.summary import status_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SMALL = (Sizes(3, 4, 1, 1), Sizes(2, 4, 2, 3), Sizes(4, 8, 4, 3), Sizes(7, 12, 3, 1))
 
@@ -138,11 +139,3 @@ def test_what_the_user_says_is_taken_and_checked(monkeypatch):
         examined(w_query="q")
     with pytest.raises(ValueError, match=r"`--map` must name a role of w_query, .*; got 'query'"):
         examined(query="to_q.weight")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

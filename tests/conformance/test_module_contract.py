@@ -1,13 +1,14 @@
 """Modules at other sizes: what they accept though it cannot be, and what they refuse."""
 
 import pytest
-import torch
 import torch.nn.functional as F  # noqa: N812
 from modules import right, wrong
 from modules.in_process import diagnosed
 from torch import nn
 
 from sasakit.conformance.diagnosis.contract_pass import contract_pass
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def contract_of(module):
@@ -86,10 +87,3 @@ def test_other_manners_and_small_images_are_tried():
                      "an image of 2 x 3 pixels, smaller than the window: the output is not that of "
                      "the layer that was found"):
         assert sentence in findings
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -26,6 +26,8 @@ from sasakit.conformance.selfcheck.factory import module_class
 from sasakit.conformance.selfcheck.recipes import Recipe
 from sasakit.reference import AttentionOptions
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 def made(scale="1", relative_scale="1", long_tables=False, **choices):
     return module_class(Recipe(Choices(**{"arrangement": "shared", **choices}), scale=scale,
@@ -135,10 +137,3 @@ def test_options_for_no_module_are_refused(arguments, text):
     result = verify(*arguments)
     assert result.exit_code == 2
     assert text in result.stderr
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -12,6 +12,8 @@ from sasakit.conformance.diagnosis.probes import dependence_findings
 from sasakit.conformance.diagnosis.roles import sort_parameters
 from sasakit.conformance.doors.module_door import ModuleTarget
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 
 class Counting(right.UnfoldAttention):
     def __init__(self, in_channels, out_channels, kernel_size, heads):
@@ -110,10 +112,3 @@ def test_a_new_build_in_the_child_has_its_own_numbers_and_keeps_its_buffers():
     assert all(np.array_equal(value, again.get()[name]) for name, value in own.items())
     assert same(2 * again.run(x), again.run(x))
     assert again.buffers()["calls"] == 2
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)

@@ -27,6 +27,8 @@ from sasakit.conformance.isolation.target import IsolatedTarget
 from sasakit.conformance.report import Diagnosis
 from sasakit.reference.layers import average_pool, overlapping_max_pool
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # Wrong outside the attention layers, which are therefore taken for right.
 BUILT_WRONG = {
     networks.FloorPooled: {("pool-floor-size", "NET-11")},
@@ -35,14 +37,6 @@ BUILT_WRONG = {
     networks.ReluBeforeSum: {("relu-before-sum", "NET-2")},
     networks.Narrow: {("width-not-doubled", "NET-1")},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def test_a_right_network_conforms_under_its_options():

@@ -5,7 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-import torch
 from modules import (
     plain_positions,
     plain_projections,
@@ -25,6 +24,8 @@ from sasakit.conformance.diagnosis.subject import sort_rows
 from sasakit.conformance.doors.torch_module import TorchBuilder
 from sasakit.reference import AttentionOptions, attention_layer
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RIGHT = published_right.VERDICTS | published_more.VERDICTS
 WRONG = (published_wrong.VERDICTS | plain_projections.VERDICTS | plain_positions.VERDICTS
          | plain_windows.VERDICTS)
@@ -40,14 +41,6 @@ NAMED = {
     "unfold after projection with bias": published_wrong.UnfoldAfterBias,
     "halo blocks": published_wrong.HaloBackwards,
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("module", RIGHT, ids=lambda module: module.__name__)

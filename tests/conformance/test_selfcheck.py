@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from sasakit.conformance.clauses import all_clauses
 from sasakit.conformance.diagnosis.choices import Choices
@@ -30,18 +29,12 @@ from sasakit.conformance.selfcheck.score import (
 from sasakit.conformance.selfcheck.sound import SOUND, Sound
 from sasakit.conformance.selfcheck.sound_layers import Way
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 ROOT = Path(__file__).parents[2]
 # One of each kind: logits, projections, probabilities, output, tables, and one that is no change.
 CHANGES = ("logits squared", "causal", "key from the neighbour", "softmax twice", "residual",
            "position times key", "logits centred")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("task", soundness.shares(QUICK.cases, seed=0), ids=lambda task: task[0])

@@ -22,6 +22,8 @@ from sasakit.conformance.doors.torch_network import OpenBuilder
 from sasakit.reference import NetworkSpec, StemOptions
 from sasakit.reference.contract.parameters import stem_parameters
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RIGHT = {
     stems.BlockStem: {"stem": "mixture"},
     stems.ConvValueStem: {"stem": "conv_value"},
@@ -41,14 +43,6 @@ WRONG = {
     stems.RelativeStem: {"stem-relative-term"},
     stems.Biased: {"projection-biased"},
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("module", RIGHT, ids=lambda module: module.__name__)
