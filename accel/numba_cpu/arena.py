@@ -1,18 +1,18 @@
 """Buffers that calls borrow and give back, so that a repeated call allocates nothing."""
 
-import threading
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
 
 from .arrays import Floats
+from .locks import ForkSafeLock
 
 # Bytes that wait for the next call of their kind; the longest unused go first.
 MOST = 1 << 28
 ALIGNMENT = 64
 
-_lock = threading.Lock()
+_lock = ForkSafeLock()
 _waiting: dict[Hashable, list[Floats]] = {}
 
 

@@ -2,13 +2,14 @@
 
 import ctypes
 import os
-import threading
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
+
+from .locks import ForkSafeLock
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,17 +47,7 @@ _threads_started = False
 
 # workqueue aborts the process when two threads launch parallel kernels at once; other layers do
 # not mind. One lock for all its kernels costs little: a kernel uses every thread that it may.
-_lock = threading.Lock()
-
-
-def _renew_lock() -> None:
-    # A child forked while another thread held the lock would wait for it forever.
-    global _lock
-    _lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew_lock)
+_lock = ForkSafeLock()
 
 
 def _compile(function: F, fastmath: set[str], **options: bool) -> F:
