@@ -7,9 +7,12 @@ place    the channels of a head, by `places`     x: contiguous per head; blocks:
 
 from typing import Any
 
-from .arrays import Floats, Integers, zeros
+import numpy as np
+
+from .arrays import Floats, Integers
 from .head_layout import HeadFrame
-from .jit import helper, kernel, launch, prange, signed
+from .jit import helper, kernel, prange, signed
+from .plan import Array, Plan
 
 
 @helper
@@ -40,8 +43,8 @@ def arrange_kernel(out: Any, x: Any, start: int, stride: int, taken: bool, facto
                      chunk, frame)
 
 
-def arrange(out: Floats, x: Floats, start: int, stride: int, places: Integers, chunk: int,
-            frame: HeadFrame, *, taken: bool = True, factor: float = 1.0,
+def arrange(plan: Plan, out: Floats, x: Array, start: int, stride: int, places: Integers,
+            chunk: int, frame: HeadFrame, *, taken: bool = True, factor: float = 1.0,
             embedding: Floats | None = None) -> None:
     """Write factor x + embedding to the blocks `out`; the border and unused depths are left alone.
 
@@ -50,6 +53,6 @@ def arrange(out: Floats, x: Floats, start: int, stride: int, places: Integers, c
     taken      whether x is part of the sum at all
     embedding  flat (depth, height, width), the same for every head
     """
-    launch(arrange_kernel, out, x, start, stride, taken, x.dtype.type(factor),
-           zeros(0, x) if embedding is None else embedding, places.reshape(-1), places.shape[1],
-           chunk, frame)
+    plan.launch(arrange_kernel, out, x, start, stride, taken, x.dtype.type(factor),
+                np.zeros(0, x.dtype) if embedding is None else embedding, places.reshape(-1),
+                places.shape[1], chunk, frame)

@@ -1,48 +1,50 @@
 """local_attention and attention_layer: chapter 5, on the window kernel."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from sasakit.reference.contract.checks import check_attention_layer, check_local_attention
 from sasakit.reference.contract.options import AttentionOptions
 
-from .arrays import NUMBA, Floats, empty, flat, zeros
+from .arrays import NUMBA, Floats, Integers, empty, flat
 from .dense import Packed, dense, pack_weights, pixel_walk
 from .frame import frame_of
-from .head_layout import head_lanes
+from .head_layout import LaneTables, head_lanes, lane_tables
 from .heads import HeadLayer, attend_arranged, pack_heads, run_heads
-from .jit import launch
 from .norm import folded
 from .pack import pack
+from .plan import Array, Plan, one_call_plans
 from .sources import Source, keys_of
 from .tables import Tables, head_tables
 from .window_attention import Terms, window_attention_kernel
 
 
-def attend(shape: tuple[int, ...], query: Source, key: Source | None, value: Source,
-           tables: Tables, options: AttentionOptions, *, bias: Floats | None = None,
-           relu: bool = False) -> Floats:
-    """(batch, height, width, heads, depth) of the flat sources, ATT-5; + bias, then ReLU.
+def attend(plan: Plan, out: Array, shape: tuple[int, ...], query: Source, key: Source | None,
+           value: Source, tables: tuple[Array, Array], halves: Integers,
+           options: AttentionOptions, bias: Floats, *, relu: bool = False) -> None:
+    """Write (batch, height, width, heads, depth) of the sources, ATT-5; + bias, then ReLU.
 
-    key   None when content is off
-    bias  flat (heads depth)
+    key     None when content is off
+    tables  row and col of tables.Tables, as halves
+    bias    flat (heads depth)
     """
-    arranged = head_lanes(shape[3], shape[4], query.array.dtype)
-    if arranged is not None and bias is None and not relu:
-        return attend_arranged(shape, query, key, value, tables, options, arranged)
-    frame, like = frame_of(shape, options), query.array
-    channels, number = frame.heads * frame.depth, like.dtype.type
-    keys = keys_of(shape, key is not None, options, like)
-    packed = zeros(0, like)
+    frame, dtype = frame_of(shape, options), out.dtype
+    keys = keys_of(shape, key is not None, options, dtype)
+    packed = bias[:0]
     if keys.present:
-        packed = pack(*(key or query), frame, taken=keys.taken, factor=keys.factor,
+        packed = pack(plan, *(key or query), frame, taken=keys.taken, factor=keys.factor,
                       embedding=keys.embedding)
-    terms = Terms(keys.present, number(keys.content), options.position == "relative",
-                  number(keys.position), query.start, query.stride, relu)
-    out = empty(shape, like)
-    launch(window_attention_kernel, out.reshape(-1), query.array, packed, pack(*value, frame),
-           *tables, zeros(channels, like) if bias is None else bias, terms, frame)
-    return out
+    values = pack(plan, *value, frame)
+    terms = Terms(keys.present, dtype.type(keys.content), options.position == "relative",
+                  dtype.type(keys.position), query.start, query.stride, relu)
+    plan.launch(window_attention_kernel, out, query.array, packed, values, *tables, halves, bias,
+                terms, frame)
+    for buffer in (packed, values):
+        if buffer.size:
+            plan.release(buffer)
 
 
 def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: Floats | None,
@@ -55,17 +57,40 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
     Raises ValueError for shapes, TypeError for dtypes.
     """
     check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options)
-    heads, depth = query.shape[3:]
+    shape, out = query.shape, empty(query.shape, query)
+    heads, depth = shape[3:]
     tables = head_tables(rel_row, rel_col, heads, depth, options, query)
-    stride = heads * depth
-    keys = Source(flat(key), 0, stride) if options.content and key is not None else None
-    return attend(query.shape, Source(flat(query), 0, stride), keys,
-                  Source(flat(value), 0, stride), tables, options)
+    arranged = head_lanes(heads, depth, out.dtype)
+    row, col, halves = tables
+    bounds = (0, 0, 0, 0)
+    if arranged is not None:
+        row, col, *bounds = lane_tables(tables, arranged, heads, depth)
+    has_key = options.content and key is not None
+    arrays = [out.reshape(-1), flat(query), flat(value), row, col]
+    if has_key and key is not None:
+        arrays.append(flat(key))
+
+    def build(plan: Plan) -> None:
+        to, q, v, rows, cols, *k = map(plan.input, arrays)
+        sources = [Source(array, 0, heads * depth) if array is not None else None
+                   for array in (q, k[0] if k else None, v)]
+        if arranged is None:
+            attend(plan, to, shape, *sources, (rows, cols), halves, options,
+                   np.zeros(heads * depth, out.dtype))
+        else:
+            attend_arranged(plan, to, shape, *sources, LaneTables(rows, cols, *bounds), options,
+                            arranged)
+
+    with one_call_plans.plan(("local_attention", shape, out.dtype.str, has_key, options),
+                             build) as plan:
+        plan.run(*arrays)
+    return out
 
 
 class Layer(NamedTuple):
     """One attention layer's weights, packed: the projections side by side, and the tables.
 
+    bias  flat (channels,) of the output, by its order
     fast  the same for heads as lanes, where that is possible; its projections are those
     """
 
@@ -73,26 +98,31 @@ class Layer(NamedTuple):
     taps: int
     depth: int
     tables: Tables
+    bias: Floats
     fast: HeadLayer | None
 
 
 def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
-               value_factor: Floats | None = None) -> Layer:
-    """Pack one layer's weights; `value_factor` (channels_out,) multiplies the values."""
+               norm: tuple[Floats, Floats] | None = None) -> Layer:
+    """Pack one layer's weights.
+
+    norm  factor and shift (channels_out,) of what follows the layer, none when None
+    """
     w_query, w_value = weights["w_query"], weights["w_value"]
     per_head = options.projection == "per_head"
     channels = options.heads * w_query.shape[2] if per_head else w_query.shape[1]
     depth = channels // options.heads
-    if value_factor is not None:
-        w_value = folded(w_value, value_factor.reshape(options.heads, 1, depth) if per_head
-                         else value_factor)
+    bias = np.zeros(channels, w_query.dtype.newbyteorder("="))
+    if norm is not None:
+        factor, bias = norm
+        w_value = folded(w_value, factor.reshape(options.heads, 1, depth) if per_head else factor)
     key = weights["w_key"] if options.content else None
     tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
                          options, w_query)
     arranged = head_lanes(options.heads, depth, w_query.dtype)
     if arranged is not None and not per_head and options.position != "absolute":
         fast = pack_heads((w_query, key, w_value), tables, arranged, options.heads, depth)
-        return Layer(fast.projections, w_query.shape[0], depth, tables, fast)
+        return Layer(fast.projections, w_query.shape[0], depth, tables, bias, fast)
     names = [w for w in (w_query, key, w_value) if w is not None]
     matrices = []
     for part, w in enumerate(names):
@@ -101,25 +131,27 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
         matrices += [(block, head * block.shape[0], part * channels + head * depth)
                      for head, block in blocks]
     return Layer(pack_weights(matrices, len(names) * channels), matrices[0][0].shape[0], depth,
-                 tables, None)
+                 tables, bias, None)
 
 
-def run_layer(x: Floats, shape: tuple[int, ...], layer: Layer, options: AttentionOptions, *,
-              bias: Floats | None = None, relu: bool = False, keep_places: bool = False) -> Floats:
-    """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels).
+def run_layer(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: Layer,
+              options: AttentionOptions, *, relu: bool = False, keep_places: bool = False) -> None:
+    """Write (batch, height, width, channels_out) of x of shape (batch, height, width, channels).
 
     keep_places  leave channels in the order of the layer's `fast.places`, where that is full
     """
     if layer.fast is not None:
-        return run_heads(x, shape, layer.fast, options, bias=bias, relu=relu,
-                         keep_places=keep_places)
-    stride, channels = layer.projections.channels, options.heads * layer.depth
-    projected = dense(x, layer.projections, pixel_walk(shape, stride, taps=layer.taps))
+        run_heads(plan, out, x, shape, layer.fast, layer.bias, options, relu=relu,
+                  keep_places=keep_places)
+        return
+    stride, channels = layer.projections.channels, layer.bias.size
+    projected = plan.buffer(math.prod(shape[:3]) * stride, x.dtype)
+    dense(plan, projected, x, layer.projections, pixel_walk(shape, stride, taps=layer.taps))
     key = Source(projected, channels, stride) if options.content else None
-    out = attend((*shape[:3], options.heads, layer.depth), Source(projected, 0, stride), key,
-                 Source(projected, stride - channels, stride), layer.tables, options, bias=bias,
-                 relu=relu)
-    return out.reshape(*shape[:3], channels)
+    attend(plan, out, (*shape[:3], options.heads, layer.depth), Source(projected, 0, stride), key,
+           Source(projected, stride - channels, stride), layer.tables[:2], layer.tables.halves,
+           options, layer.bias, relu=relu)
+    plan.release(projected)
 
 
 def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
@@ -134,4 +166,8 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
     Raises ValueError for shapes and names, TypeError for dtypes.
     """
     check_attention_layer(NUMBA, x, weights, options)
-    return run_layer(flat(x), x.shape, pack_layer(weights, options), options)
+    layer = pack_layer(weights, options)
+    out, plan = empty((*x.shape[:3], layer.bias.size), x), Plan()
+    run_layer(plan, out.reshape(-1), flat(x), x.shape, layer, options)
+    plan.run()
+    return out

@@ -1,4 +1,4 @@
-"""average_pool: chapter 8, means of 2 x 2 pixels; the bias and ReLU that follow it in a network.
+"""average_pool: chapter 8, means of 2 x 2 pixels, or of all of them.
 
 axis      meaning                        memory
 pixel     batch, then rows, then cols    stride channels
@@ -9,16 +9,18 @@ from typing import Any
 
 from sasakit.reference.contract.checks import check_pool
 
-from .arrays import NUMBA, Floats, empty, flat, zeros
+from .arrays import NUMBA, Floats, empty, flat
 from .jit import helper, kernel, launch, prange, signed
-from .lanes import U
+from .lanes import U, clear
+from .plan import Array, Plan
+
+PART = 256  # channels of a task
 
 
 @helper
 def mean_of_pixels(out: Any, target: int, x: Any, first: int, rows: int, cols: int, by_row: int,
-                   bias: Any, relu: bool) -> None:
-    """Write one output pixel: the mean of rows x cols pixels + bias, then ReLU when asked."""
-    channels = bias.size
+                   channels: int, relu: bool) -> None:
+    """Write one output pixel: the mean of rows x cols pixels, then ReLU when asked."""
     share = out.dtype.type(1.0 / (rows * cols))
     t, down = U(target), U(by_row if rows > 1 else 0)
     a, across = U(first), U(channels if cols > 1 else 0)
@@ -32,35 +34,47 @@ def mean_of_pixels(out: Any, target: int, x: Any, first: int, rows: int, cols: i
             y += x[c + channel]
         if rows > 1 and cols > 1:
             y += x[d + channel]
-        y = y * share + bias[channel]
+        y *= share
         out[t + channel] = zero if relu and y < zero else y
 
 
 @kernel
-def average_kernel(out: Any, x: Any, batch: int, height: int, width: int, bias: Any,
+def average_kernel(out: Any, x: Any, batch: int, height: int, width: int, channels: int,
                    relu: bool) -> None:
     """Write every number of `out`, flat (batch, ceil(height / 2), ceil(width / 2), channels)."""
-    rows, cols, channels = (height + 1) // 2, (width + 1) // 2, bias.size
+    rows, cols = (height + 1) // 2, (width + 1) // 2
     for index in prange(batch * rows):
         image, i = signed(index) // rows, signed(index) % rows
         for j in range(cols):
             target = ((image * rows + i) * cols + j) * channels
             first = ((image * height + 2 * i) * width + 2 * j) * channels
             mean_of_pixels(out, target, x, first, min(2, height - 2 * i), min(2, width - 2 * j),
-                           width * channels, bias, relu)
+                           width * channels, channels, relu)
 
 
-def average(x: Floats, shape: tuple[int, ...], *, bias: Floats | None = None,
-            relu: bool = False) -> Floats:
-    """(batch, ceil(height / 2), ceil(width / 2), channels): means + bias, then ReLU when asked.
+@kernel
+def mean_kernel(out: Any, x: Any, batch: int, pixels: int, channels: int) -> None:
+    """Write flat (batch, channels): means of all pixels of x, (batch, pixels, channels)."""
+    parts = (channels + PART - 1) // PART
+    share = out.dtype.type(1.0 / pixels)
+    for index in prange(batch * parts):
+        image, first = signed(index) // parts, signed(index) % parts * PART
+        count, target = U(min(PART, channels - first)), U(image * channels + first)
+        clear(out, image * channels + first, min(PART, channels - first))
+        for pixel in range(pixels):
+            source = U((image * pixels + pixel) * channels + first)
+            for channel in range(count):
+                out[target + channel] += x[source + channel]
+        for channel in range(count):
+            out[target + channel] *= share
+
+
+def average(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], *, relu: bool) -> None:
+    """Write (batch, ceil(height / 2), ceil(width / 2), channels): means, then ReLU when asked.
 
     x  flat (batch, height, width, channels)
     """
-    batch, height, width, channels = shape
-    out = empty((batch, -(-height // 2), -(-width // 2), channels), x)
-    launch(average_kernel, out.reshape(-1), x, batch, height, width,
-           zeros(channels, x) if bias is None else bias, relu)
-    return out
+    plan.launch(average_kernel, out, x, *shape, relu)
 
 
 def average_pool(x: Floats) -> Floats:
@@ -71,4 +85,7 @@ def average_pool(x: Floats) -> Floats:
     Raises ValueError for shapes, TypeError for dtypes.
     """
     check_pool(NUMBA, x)
-    return average(flat(x), x.shape)
+    batch, height, width, channels = x.shape
+    out = empty((batch, -(-height // 2), -(-width // 2), channels), x)
+    launch(average_kernel, out.reshape(-1), flat(x), *x.shape, False)
+    return out

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arrays import Floats, empty
-from .jit import helper, kernel, launch, prange, signed
+from .arrays import Floats
+from .jit import helper, kernel, prange, signed
 from .lanes import LANES, clear, weigh
+from .plan import Array, Plan
 from .softmax import softmax
 
 
@@ -82,8 +83,7 @@ def block_attention_kernel(out: Any, x: Any, values: Any, bias: Any, blocks: Blo
                              min(window, blocks.width - j), blocks)
 
 
-def block_attention(x: Floats, values: Floats, bias: Floats, blocks: Blocks) -> Floats:
-    """(batch, height, width, heads, depth) of flat queries and keys x and flat values; + bias."""
-    out = empty(blocks[:5], x)
-    launch(block_attention_kernel, out.reshape(-1), x, values, bias, blocks)
-    return out
+def block_attention(plan: Plan, out: Array, x: Array, values: Array, bias: Floats,
+                    blocks: Blocks) -> None:
+    """Write (batch, height, width, heads, depth) of queries and keys x and values; + bias."""
+    plan.launch(block_attention_kernel, out, x, values, bias, blocks)

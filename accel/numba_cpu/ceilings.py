@@ -11,8 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
-from .arena import aligned_zeros
 from .jit import kernel, launch, prange, signed
+from .plan import aligned_zeros
 from .vector_types import Constant
 from .vector_width import lanes_of
 from .vectors import add_products, loads, splat, stores

@@ -6,20 +6,28 @@ channels below it in an image with its zeros around it; a product of matrices is
 such run.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from .arrays import Floats, Integers, zeros
-from .gemm import BLOCK, Epilogue, Walk, gemm_kernel
-from .jit import launch
+from .arrays import Floats, Integers
+from .canvas import Canvas, canvas_kernel
+from .gemm import UNROLLED, Tile, Walk, gemm_kernel
+from .plan import Array, Plan
 from .vector_types import Constant
 from .vector_width import lanes_of, vector_bytes
 
 COLUMNS = 2  # vectors of a panel
-# Tasks that keep a few threads busy to the end.
-TASKS = 8
+# Pixels of a tile: as many as 32 registers hold sums for with AVX-512, 16 otherwise; fewer where
+# that leaves fewer pixels over.
+ROWS = {64: (12, 10), 32: (6, 5), 16: (6, 5)}
+# Threads that share a product evenly.
+TASKS = 16
+# Numbers of a block of pixels, which stay in the second cache for all panels.
+BLOCK = 1 << 16
+MOST_PIXELS = 96
 
 
 class Packed(NamedTuple):
@@ -28,60 +36,63 @@ class Packed(NamedTuple):
     weights   flat (panels, taps of all segments, lanes of a panel)
     panels    flat (panels, 3): first tap of the pixel's own numbers, first channel of the output,
               channels
+    bias      flat (panels, lanes of a panel)
     channels  of the output
     """
 
     weights: Floats
     panels: Integers
+    bias: Floats
     channels: int
 
 
-def tile_rows() -> int:
-    """Pixels of a tile: as many as 32 registers hold sums for with AVX-512, 16 otherwise."""
-    return 12 if vector_bytes() == 64 else 6
+def panel_lanes(dtype: np.dtype) -> int:
+    """Channels of a panel."""
+    return lanes_of(dtype).value * COLUMNS
 
 
-def pack_weights(matrices: Sequence[tuple[Floats, int, int]], channels: int) -> Packed:
-    """Pack (taps, channels) matrices, each with its first tap and its first output channel."""
-    weights, panels = [], []
-    for matrix, tap, channel in matrices:
-        wide = lanes_of(matrix.dtype).value * COLUMNS
-        for first in range(0, matrix.shape[1], wide):
-            part = matrix[:, first:first + wide]
-            panel = np.zeros((matrix.shape[0], wide), matrix.dtype.newbyteorder("="))
-            panel[:, :part.shape[1]] = part
-            weights.append(panel)
-            panels.append((tap, channel + first, part.shape[1]))
-    return Packed(np.concatenate(weights).reshape(-1), np.array(panels, np.int64).reshape(-1),
-                  channels)
+def pack_weights(matrices: Sequence[tuple[Floats, int, int]], channels: int,
+                 bias: Floats | None = None) -> Packed:
+    """Pack (taps, channels) matrices, each with its first tap and its first output channel.
 
-
-def by_panel(bias: Floats, packed: Packed, wide: int) -> Floats:
-    """Flat (panels, lanes of a panel): the bias of every panel's channels."""
-    out = np.zeros((packed.panels.size // 3, wide), bias.dtype)
-    for row, (_, channel, count) in zip(out, packed.panels.reshape(-1, 3), strict=True):
-        row[:count] = bias[channel:channel + count]
-    return out.reshape(-1)
-
-
-def dense(x: Floats, packed: Packed, walk: Walk, *, bias: Floats | None = None,
-          residual: Floats | None = None, relu: bool = False, out: Floats | None = None) -> Floats:
-    """Flat (batch, height, width, channels): x W + bias + residual, then ReLU when asked.
-
-    x    flat; `walk` says where each pixel's numbers are, there and in the output
-    out  what to write to, a new array when None
+    bias  (channels,) of the output, zero when None
     """
-    if out is None:
-        out = np.empty(walk.batch * walk.height * walk.width * packed.channels, x.dtype)
-    lanes, rows, count = lanes_of(x.dtype), tile_rows(), packed.panels.size // 3
-    wide = lanes.value * COLUMNS
-    after = Epilogue(zeros(count * wide, x) if bias is None else by_panel(bias, packed, wide),
-                     zeros(0, x) if residual is None else residual, relu)
-    blocks = -(-(walk.batch * walk.height * walk.width) // BLOCK)
-    group = max(1, count // max(1, -(-TASKS // max(1, blocks))))
-    launch(gemm_kernel, out, x, packed.weights, packed.panels, lanes, Constant(rows),
-           Constant(COLUMNS), Constant(rows * COLUMNS), group, after, walk)
-    return out
+    dtype = matrices[0][0].dtype.newbyteorder("=")
+    wide = panel_lanes(dtype)
+    weights, shifts, panels = [], [], []
+    for matrix, tap, channel in matrices:
+        taps, count = matrix.shape
+        padded = np.zeros((taps, -(-count // wide) * wide), dtype)
+        padded[:, :count] = matrix
+        weights.append(padded.reshape(taps, -1, wide).swapaxes(0, 1).reshape(-1))
+        shift = np.zeros(padded.shape[1], dtype)
+        if bias is not None:
+            shift[:count] = bias[channel:channel + count]
+        shifts.append(shift)
+        panels += [(tap, channel + first, min(wide, count - first))
+                   for first in range(0, count, wide)]
+    return Packed(np.concatenate(weights), np.array(panels, np.int64).reshape(-1),
+                  np.concatenate(shifts), channels)
+
+
+def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
+          residual: Array | None = None, relu: bool = False) -> None:
+    """Write (batch, height, width, channels): x W + bias + residual, then ReLU when asked.
+
+    x  flat; `walk` says where each pixel's numbers are, there and in the output
+    """
+    total, taps = walk.batch * walk.height * walk.width, walk.segments * walk.taps
+    rows = min(ROWS[vector_bytes()], key=lambda rows: -total % rows)
+    count, tiles = packed.panels.size // 3, -(-total // rows)
+    # Blocks of one size, and as many tasks as keep every thread busy to the end.
+    blocks = -(-tiles // max(2, min(MOST_PIXELS, BLOCK // taps) // rows))
+    tiles = -(-tiles // blocks)
+    group = -(-count // (TASKS // math.gcd(blocks, TASKS)))
+    shape = Tile(lanes_of(x.dtype), Constant(rows), Constant(COLUMNS), Constant(rows * COLUMNS),
+                 Constant(UNROLLED), Constant(1))
+    plan.launch(gemm_kernel, out, x, packed.weights, packed.panels, packed.bias,
+                packed.bias[:0] if residual is None else residual, relu, shape, tiles * rows,
+                group, walk)
 
 
 def pixel_walk(shape: tuple[int, ...], channels: int, *, taps: int | None = None,
@@ -98,9 +109,9 @@ def pixel_walk(shape: tuple[int, ...], channels: int, *, taps: int | None = None
                 rows * cols * channels, cols * channels, channels)
 
 
-def convolve(x: Floats, shape: tuple[int, ...], packed: Packed, kernel_size: int, *, stride: int,
-             before: int, bias: Floats | None = None, relu: bool = False) -> Floats:
-    """Flat (batch, ceil(height / stride), ceil(width / stride), channels): a square convolution.
+def convolve(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], packed: Packed,
+             kernel_size: int, *, stride: int, before: int, relu: bool = False) -> None:
+    """Write (batch, ceil(height / stride), ceil(width / stride), channels): a square convolution.
 
     x        flat (batch, height, width, channels), zero outside
     packed   weights (kernel_size kernel_size channels_in, channels), from `pack_weights`
@@ -108,11 +119,13 @@ def convolve(x: Floats, shape: tuple[int, ...], packed: Packed, kernel_size: int
     """
     batch, height, width, channels = shape
     rows, cols = -(-height // stride), -(-width // stride)
-    canvas_width = (cols - 1) * stride + kernel_size
-    canvas = np.zeros((batch, (rows - 1) * stride + kernel_size, canvas_width, channels), x.dtype)
-    canvas[:, before:before + height, before:before + width] = x.reshape(shape)
-    by_row = canvas_width * channels
-    walk = Walk(batch, rows, cols, canvas.shape[1] * by_row, stride * by_row, stride * channels,
+    canvas_rows, canvas_cols = ((count - 1) * stride + kernel_size for count in (rows, cols))
+    by_row = canvas_cols * channels
+    places = Canvas(batch, height, width * channels, width * channels,
+                    (before * canvas_cols + before) * channels, canvas_rows * by_row, by_row)
+    canvas = plan.zeros(places, batch * canvas_rows * by_row, x.dtype)
+    plan.launch(canvas_kernel, canvas, x, places)
+    walk = Walk(batch, rows, cols, canvas_rows * by_row, stride * by_row, stride * channels,
                 kernel_size, by_row, kernel_size * channels,
                 rows * cols * packed.channels, cols * packed.channels, packed.channels)
-    return dense(canvas.reshape(-1), packed, walk, bias=bias, relu=relu)
+    dense(plan, out, canvas, packed, walk, relu=relu)

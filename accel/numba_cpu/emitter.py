@@ -30,21 +30,22 @@ class Emitter:
         kind = self.signature.args[argument]
         return cgutils.create_struct_proxy(kind)(self.context, self.builder, args[argument])
 
-    def at(self, array: Any, place: Any, count: int = 1) -> Any:
-        """Pointer to `count` numbers that begin at a place; checked where Numba checks indices."""
+    def at(self, array: Any, place: Any, count: int = 1, beyond: int = 0) -> Any:
+        """Pointer to `count` numbers, `beyond` a place; checked where Numba checks indices."""
         if self.context.enable_boundscheck:
-            builder, zero = self.builder, self.number(0)
-            after = builder.add(place, self.number(count))
-            outside = builder.or_(builder.icmp_signed("<", place, zero),
+            builder = self.builder
+            after = builder.add(place, self.number(beyond + count))
+            outside = builder.or_(builder.icmp_signed("<", place, self.number(-beyond)),
                                   builder.icmp_signed(">", after, array.nitems))
             with builder.if_then(outside, likely=False):
                 self.context.call_conv.return_user_exc(
                     builder, IndexError, ("vector is out of bounds of its array",))
-        return self.builder.gep(array.data, [place])
+        first = self.builder.gep(array.data, [place])
+        return self.builder.gep(first, [self.number(beyond)]) if beyond else first
 
-    def load(self, array: Any, place: Any, kind: VectorType) -> Any:
-        """The vector that begins at a place."""
-        first = self.at(array, place, kind.lanes)
+    def load(self, array: Any, place: Any, kind: VectorType, beyond: int = 0) -> Any:
+        """The vector that begins `beyond` a place."""
+        first = self.at(array, place, kind.lanes, beyond)
         vector = self.builder.load(self.builder.bitcast(first, kind.llvm.as_pointer()))
         vector.align = kind.dtype.bitwidth // 8
         return vector

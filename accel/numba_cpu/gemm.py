@@ -14,11 +14,28 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .jit import helper, kernel, prange, signed
-from .vector_tiles import add_outer, plus_columns, plus_loaded, store_tile
-from .vectors import loads, rectified, splats, take
+from .jit import helper, inlined, kernel, prange, signed
+from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
+from .vectors import loads, rectified, splats, stores, take
 
-BLOCK = 96  # pixels; a multiple of every tile's
+PIECE = 256  # taps whose weights stay in the first cache together
+UNROLLED = 4  # taps
+
+
+class Tile(NamedTuple):
+    """What kernels are compiled for: Constants.
+
+    lanes             of a vector
+    rows, columns     pixels, and vectors of a panel; vectors: the tile's
+    unrolled, single  numbers of taps at a time
+    """
+
+    lanes: Any
+    rows: Any
+    columns: Any
+    vectors: Any
+    unrolled: Any
+    single: Any
 
 
 class Walk(NamedTuple):
@@ -59,14 +76,13 @@ class Epilogue(NamedTuple):
 
 
 @helper
-def locate(block: int, sources: Any, targets: Any, walk: Walk) -> int:
-    """Write where the block's pixels are; past the last they are the last. Gives their number."""
-    first = block * BLOCK
-    count = min(BLOCK, walk.batch * walk.height * walk.width - first)
+def locate(first: int, sources: Any, targets: Any, walk: Walk) -> int:
+    """Write where the pixels from `first` are, and give their number; past it they are the last."""
+    count = min(sources.size, walk.batch * walk.height * walk.width - first)
     col, line = first % walk.width, first // walk.width
     row, batch = line % walk.height, line // walk.height
     source, target = 0, 0
-    for n in range(BLOCK):
+    for n in range(sources.size):
         if n < count:
             source = batch * walk.by_image + row * walk.by_row + col * walk.by_col
             target = batch * walk.to_image + row * walk.to_row + col * walk.to_col
@@ -79,18 +95,23 @@ def locate(block: int, sources: Any, targets: Any, walk: Walk) -> int:
     return count
 
 
-@helper
-def sums_of(x: Any, at: Any, tap: int, weights: Any, place: int, lanes: Any, columns: Any,
-            tile: Any, walk: Walk) -> Any:
-    """Every tap of a tile's pixels times the panel's weights, which begin at `place`."""
-    wide = lanes.value * columns.value
-    sums = splats(lanes, x.dtype.type(0), tile)
-    for segment in range(walk.segments):
-        first = tap + segment * walk.by_segment
-        for offset in range(walk.taps):
-            weight = loads(lanes, weights, place, lanes.value, columns)
-            sums = add_outer(sums, x, at, first + offset, weight)
-            place += wide
+@inlined
+def add_runs(sums: Any, x: Any, at: Any, first: int, segments: int, taps: int, weights: Any,
+             place: int, shape: Tile, walk: Walk) -> Any:
+    """Add `taps` taps of every one of `segments`: a tile's pixels times the panel's weights.
+
+    first, place  the first of them, in every pixel's numbers and in the weights
+    """
+    wide = shape.lanes.value * shape.columns.value
+    for segment in range(segments):
+        start, weight = first + segment * walk.by_segment, place + segment * walk.taps * wide
+        even = taps // UNROLLED * UNROLLED
+        for offset in range(0, even, UNROLLED):
+            sums = add_outers(sums, x, at, start + offset, weights, weight + offset * wide,
+                              shape.unrolled)
+        for offset in range(even, taps):
+            sums = add_outers(sums, x, at, start + offset, weights, weight + offset * wide,
+                              shape.single)
     return sums
 
 
@@ -106,11 +127,11 @@ def finish_part(out: Any, target: int, scratch: Any, start: int, bias: int, coun
         out[target + channel] = zero if after.relu and y < zero else y
 
 
-@helper
-def finish(out: Any, to: Any, sums: Any, bias: int, lanes: Any, columns: Any,
-           after: Epilogue) -> None:
+@inlined
+def finish(out: Any, to: Any, sums: Any, bias: int, shape: Tile, after: Epilogue) -> None:
     """Write a tile: sums + bias + residual, then ReLU when asked; NaN passes it."""
-    sums = plus_columns(sums, loads(lanes, after.bias, bias, lanes.value, columns))
+    sums = plus_columns(sums, loads(shape.lanes, after.bias, bias, shape.lanes.value,
+                                    shape.columns))
     if after.residual.size > 0:
         sums = plus_loaded(sums, after.residual, to)
     if after.relu:
@@ -119,41 +140,58 @@ def finish(out: Any, to: Any, sums: Any, bias: int, lanes: Any, columns: Any,
 
 
 @helper
-def write_panel(panel: int, pixels: int, sources: Any, targets: Any, out: Any, x: Any,
-                weights: Any, panels: Any, lanes: Any, rows: Any, columns: Any, tile: Any,
-                after: Epilogue, walk: Walk) -> None:
-    """Write one panel's channels of a block of pixels."""
+def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: Any, out: Any,
+                x: Any, weights: Any, panels: Any, shape: Tile, after: Epilogue,
+                walk: Walk) -> None:
+    """Write one panel's channels of a block of pixels.
+
+    Taps come piece by piece: a piece's weights stay in the first cache for all the block's tiles,
+    whose sums wait in `partial`.
+    """
     tap, channel, count = panels[panel * 3], panels[panel * 3 + 1], panels[panel * 3 + 2]
-    wide = lanes.value * columns.value
+    lanes, rows = shape.lanes.value, shape.rows.value
+    wide = lanes * shape.columns.value
     place = panel * walk.segments * walk.taps * wide
-    starts, scratch = np.empty(rows.value, np.int64), np.empty(tile.value * lanes.value, out.dtype)
-    for first in range(0, pixels, rows.value):
-        at = take(sources, first, rows)
-        sums = sums_of(x, at, tap, weights, place, lanes, columns, tile, walk)
-        for row in range(rows.value):
-            starts[row] = targets[first + row] + channel if count == wide else row * wide
-        to = take(starts, 0, rows)
-        if count == wide:
-            finish(out, to, sums, panel * wide, lanes, columns, after)
-        else:
-            store_tile(scratch, to, sums)
-            for row in range(min(rows.value, pixels - first)):
-                finish_part(out, targets[first + row] + channel, scratch, row * wide, panel * wide,
-                            count, after)
+    starts, together = np.empty(rows, np.int64), max(1, PIECE // walk.taps)
+    for segment in range(0, walk.segments, together):
+        for piece in range(0, walk.taps, PIECE):
+            last = segment + together >= walk.segments and piece + PIECE >= walk.taps
+            for first in range(0, pixels, rows):
+                at, waiting = take(sources, first, shape.rows), first * wide
+                if segment + piece == 0:
+                    sums = splats(shape.lanes, x.dtype.type(0), shape.vectors)
+                else:
+                    sums = loads(shape.lanes, partial, waiting, lanes, shape.vectors)
+                sums = add_runs(sums, x, at, tap + segment * walk.by_segment + piece,
+                                min(together, walk.segments - segment),
+                                min(PIECE, walk.taps - piece), weights,
+                                place + (segment * walk.taps + piece) * wide, shape, walk)
+                if not last or count < wide:
+                    stores(partial, waiting, lanes, sums)
+                else:
+                    for row in range(rows):
+                        starts[row] = targets[first + row] + channel
+                    finish(out, take(starts, 0, shape.rows), sums, panel * wide, shape, after)
+    if count < wide:
+        for pixel in range(pixels):
+            finish_part(out, targets[pixel] + channel, partial, pixel * wide, panel * wide, count,
+                        after)
 
 
 @kernel
-def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, lanes: Any, rows: Any, columns: Any,
-                tile: Any, group: int, after: Epilogue, walk: Walk) -> None:
-    """Write every number of `out`; a task is a block of pixels and `group` panels."""
+def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, bias: Any, residual: Any, relu: bool,
+                shape: Tile, block: int, group: int, walk: Walk) -> None:
+    """Write every number of `out`; a task is `block` pixels, whole tiles, and `group` panels."""
+    after = Epilogue(bias, residual, relu)
     total = walk.batch * walk.height * walk.width
-    blocks, count = (total + BLOCK - 1) // BLOCK, panels.size // 3
+    blocks, count = (total + block - 1) // block, panels.size // 3
     groups = (count + group - 1) // group
     for index in prange(blocks * groups):
         task = signed(index)
-        block, first = task // groups, task % groups * group
-        sources, targets = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
-        pixels = locate(block, sources, targets, walk)
+        number, first = task // groups, task % groups * group
+        sources, targets = np.empty(block, np.int64), np.empty(block, np.int64)
+        partial = np.empty(block * shape.lanes.value * shape.columns.value, out.dtype)
+        pixels = locate(number * block, sources, targets, walk)
         for panel in range(first, min(first + group, count)):
-            write_panel(panel, pixels, sources, targets, out, x, weights, panels, lanes, rows,
-                        columns, tile, after, walk)
+            write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels, shape,
+                        after, walk)

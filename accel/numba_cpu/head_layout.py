@@ -17,6 +17,7 @@ import numpy as np
 from sasakit.reference.contract.options import AttentionOptions
 
 from .arrays import Floats, Integers
+from .plan import Array
 from .tables import Tables
 from .vector_width import lanes_of
 
@@ -125,8 +126,8 @@ class LaneTables(NamedTuple):
     row_first, row_last, col_first, col_last  vectors that are not zero, the last one exclusive
     """
 
-    row: Floats
-    col: Floats
+    row: Array
+    col: Array
     row_first: int
     row_last: int
     col_first: int

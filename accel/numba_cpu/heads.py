@@ -7,9 +7,8 @@ import numpy as np
 
 from sasakit.reference.contract.options import AttentionOptions
 
-from .arena import borrowed
 from .arrange import arrange
-from .arrays import Floats, Integers, zeros
+from .arrays import Floats, Integers
 from .dense import Packed, dense, pack_weights
 from .gemm import Walk
 from .head_attention import UNITS, Output, head_attention_kernel
@@ -22,7 +21,7 @@ from .head_layout import (
     lane_tables,
 )
 from .head_logits import Counts, Logits, Sizes
-from .jit import launch
+from .plan import Array, Plan
 from .sources import Keys, Source, keys_of
 from .tables import Tables
 from .vector_types import Constant
@@ -49,26 +48,25 @@ class HeadLayer(NamedTuple):
         return self.places.size == self.arranged.blocks * self.arranged.chunk
 
 
-def attend_arranged(shape: tuple[int, ...], query: Source, key: Source | None, value: Source,
-                    tables: Tables, options: AttentionOptions, arranged: HeadLanes) -> Floats:
-    """(batch, height, width, heads, depth) of the flat sources, ATT-5."""
-    frame, like = head_frame(shape, arranged, options), query.array
+def attend_arranged(plan: Plan, out: Array, shape: tuple[int, ...], query: Source,
+                    key: Source | None, value: Source, tables: LaneTables,
+                    options: AttentionOptions, arranged: HeadLanes) -> None:
+    """Write (batch, height, width, heads, depth) of the sources, ATT-5."""
+    frame, dtype = head_frame(shape, arranged, options), out.dtype
     heads, depth = shape[3:]
     places, keys = channel_places(arranged, heads, depth), keys_of(shape, key is not None, options,
-                                                                   like)
+                                                                   dtype)
     role = arranged.blocks * frame.plane
-    with borrowed((frame, arranged, depth), ROLES * role, like.dtype) as blocks:
-        parts = (blocks[:role], blocks[role:2 * role], blocks[2 * role:])
-        arrange(parts[0], *query, places, arranged.chunk, frame)
-        if keys.present:
-            arrange(parts[1], *(key or query), places, arranged.chunk, frame, taken=keys.taken,
-                    factor=keys.factor, embedding=keys.embedding)
-        arrange(parts[2], *value, places, arranged.chunk, frame)
-        out = np.empty(shape, like.dtype)
-        _launch(out.reshape(-1), blocks, lane_tables(tables, arranged, heads, depth), keys,
-                zeros(arranged.blocks * arranged.chunk, like), False, False, heads, depth, arranged,
-                frame, options)
-    return out
+    blocks = plan.zeros((frame, arranged, depth), ROLES * role, dtype)
+    parts = (blocks[:role], blocks[role:2 * role], blocks[2 * role:])
+    arrange(plan, parts[0], *query, places, arranged.chunk, frame)
+    if keys.present:
+        arrange(plan, parts[1], *(key or query), places, arranged.chunk, frame, taken=keys.taken,
+                factor=keys.factor, embedding=keys.embedding)
+    arrange(plan, parts[2], *value, places, arranged.chunk, frame)
+    shift = np.zeros(arranged.blocks * arranged.chunk, dtype)
+    _launch(plan, out, blocks, tables, keys, Output(shift, False, False, depth, heads * depth),
+            arranged, frame, options)
 
 
 def pack_heads(matrices: Sequence[Floats | None], tables: Tables, arranged: HeadLanes, heads: int,
@@ -85,9 +83,10 @@ def pack_heads(matrices: Sequence[Floats | None], tables: Tables, arranged: Head
                      arranged, places)
 
 
-def run_heads(x: Floats, shape: tuple[int, ...], layer: HeadLayer, options: AttentionOptions, *,
-              bias: Floats | None = None, relu: bool = False, keep_places: bool = False) -> Floats:
-    """(batch, height, width, channels_out) of flat x of shape (batch, height, width, channels).
+def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: HeadLayer,
+              bias: Floats, options: AttentionOptions, *, relu: bool = False,
+              keep_places: bool = False) -> None:
+    """Write (batch, height, width, channels_out) of x of shape (batch, height, width, channels).
 
     bias         (channels_out,), in the output's order
     keep_places  leave every channel at its place, where that is full, instead of putting it back
@@ -95,23 +94,19 @@ def run_heads(x: Floats, shape: tuple[int, ...], layer: HeadLayer, options: Atte
     """
     arranged, (heads, depth) = layer.arranged, layer.places.shape
     frame = head_frame(shape, arranged, options)
-    role, channels = arranged.blocks * frame.plane, heads * depth
-    keys = keys_of((*shape[:3], heads, depth), options.content, options, x)
-    shift = zeros(arranged.blocks * arranged.chunk, x)
-    keep_places = keep_places and layer.full
-    if bias is not None:
-        shift[slice(None) if keep_places else layer.places.reshape(-1)] = bias
-    with borrowed((frame, arranged, depth), ROLES * role, x.dtype) as blocks:
-        walk, panels = _walk(shape, arranged, frame), layer.projections.panels.reshape(-1, 3).copy()
-        border = 0 if frame.shift else frame.before
-        panels[:, 1] = (panels[:, 1] // arranged.chunk * frame.plane
-                        + panels[:, 1] % arranged.chunk
-                        + (border * frame.cols + border) * arranged.chunk)
-        dense(x, layer.projections._replace(panels=panels.reshape(-1)), walk, out=blocks)
-        out = np.empty((*shape[:3], channels), x.dtype)
-        _launch(out.reshape(-1), blocks, layer.tables, keys, shift, relu, keep_places, heads, depth,
-                arranged, frame, options)
-    return out
+    role, keep_places = arranged.blocks * frame.plane, keep_places and layer.full
+    keys = keys_of((*shape[:3], heads, depth), options.content, options, x.dtype)
+    shift = np.zeros(arranged.blocks * arranged.chunk, x.dtype)
+    shift[slice(None) if keep_places else layer.places.reshape(-1)] = bias
+    blocks = plan.zeros((frame, arranged, depth), ROLES * role, x.dtype)
+    panels = layer.projections.panels.reshape(-1, 3).copy()
+    border = 0 if frame.shift else frame.before
+    panels[:, 1] = (panels[:, 1] // arranged.chunk * frame.plane + panels[:, 1] % arranged.chunk
+                    + (border * frame.cols + border) * arranged.chunk)
+    dense(plan, blocks, x, layer.projections._replace(panels=panels.reshape(-1)),
+          _walk(shape, arranged, frame))
+    _launch(plan, out, blocks, layer.tables, keys,
+            Output(shift, relu, keep_places, depth, heads * depth), arranged, frame, options)
 
 
 def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk:
@@ -121,17 +116,16 @@ def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk
                 frame.rows * frame.pitch, frame.pitch, arranged.chunk)
 
 
-def _launch(out: Floats, blocks: Floats, tables: LaneTables, keys: Keys, shift: Floats,
-            relu: bool, keep_places: bool, heads: int, depth: int, arranged: HeadLanes,
-            frame: HeadFrame, options: AttentionOptions) -> None:
-    number = out.dtype.type
+def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables, keys: Keys, after: Output,
+            arranged: HeadLanes, frame: HeadFrame, options: AttentionOptions) -> None:
+    number = blocks.dtype.type
     terms = Logits(keys.present, number(keys.content), options.position == "relative",
                    number(keys.position), *tables[2:])
     sizes = Sizes(Constant(arranged.lanes), Constant(arranged.heads), Constant(arranged.vectors),
                   Constant(options.extent))
     # Units share the window of a chunk; without another chunk to come back to, they need not.
     units = UNITS if arranged.chunks > 1 else 2 * UNITS
-    launch(head_attention_kernel, out, blocks, tables.row, tables.col, arranged.chunks,
-           arranged.groups, units, terms, Output(shift, relu, keep_places, depth, heads * depth),
-           sizes, Counts(arranged.lanes, arranged.heads, options.extent,
-                         arranged.vectors * arranged.fold), frame)
+    plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, arranged.chunks,
+                arranged.groups, units, terms, after, sizes,
+                Counts(arranged.lanes, arranged.heads, options.extent,
+                       arranged.vectors * arranged.fold), frame)

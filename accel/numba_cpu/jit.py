@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from typing import Any, TypeVar, cast
 
@@ -67,6 +67,11 @@ def helper_in_order(function: F) -> F:
     return _compile(function, IN_ORDER, no_cpython_wrapper=True)
 
 
+def inlined(function: F) -> F:
+    """Compile a helper into its callers: what it takes and gives stays in registers."""
+    return _compile(function, FASTMATH, no_cpython_wrapper=True, forceinline=True)
+
+
 @helper
 def signed(index: int) -> int:
     """A parallel loop's index, which is unsigned, as a signed one; mixed, they become floats."""
@@ -83,19 +88,41 @@ def serial_kernel(function: F) -> F:
     return _compile(function, FASTMATH)
 
 
-def launch(compiled: Callable[..., None], *arguments: Any) -> None:
-    """Run a kernel; its outputs are among the arguments."""
+def _start_threads() -> None:
+    # Compiling reads the environment again where that changed, and forgets the layer; so the
+    # threads start first, which asking for their number does.
     global _threads_started
+    if not _threads_started:
+        _choose_layer()
+        numba.get_num_threads()
+        _threads_started = True
+
+
+def compiled_for(kernel: Callable[..., None], arguments: Sequence[Any]) -> Callable[..., None]:
+    """A kernel's code for arguments of these types; as it stands where compilation is off."""
+    compile_for: Callable[[tuple[Any, ...]], Callable[..., None]] | None
+    compile_for = getattr(kernel, "compile", None)
+    if compile_for is None:
+        return kernel
+    with _lock:
+        _start_threads()
+    return compile_for(tuple(numba.typeof(argument) for argument in arguments))
+
+
+def run_together(calls: Iterable[tuple[Callable[..., None], Sequence[Any]]]) -> None:
+    """Run kernels, one after the other; each with its arguments, the outputs among them."""
     # The error state matters only where compilation is off: NumPy's scalars warn, kernels do not.
     with np.errstate(all="ignore"):
         if _threads_started and _config.THREADING_LAYER != "workqueue":
-            compiled(*arguments)
+            for kernel, arguments in calls:
+                kernel(*arguments)
             return
         with _lock:
-            if not _threads_started:
-                # Compiling reads the environment again where that changed, and forgets the layer;
-                # so the threads start first, which asking for their number does.
-                _choose_layer()
-                numba.get_num_threads()
-                _threads_started = True
-            compiled(*arguments)
+            _start_threads()
+            for kernel, arguments in calls:
+                kernel(*arguments)
+
+
+def launch(kernel: Callable[..., None], *arguments: Any) -> None:
+    """Run one kernel; its outputs are among the arguments."""
+    run_together([(kernel, arguments)])

@@ -7,9 +7,9 @@ channel   channels                       contiguous
 
 from typing import Any
 
-from .arrays import Floats, empty
-from .jit import helper, kernel, launch, prange, signed
+from .jit import helper, kernel, prange, signed
 from .lanes import U
+from .plan import Array, Plan
 
 
 @helper
@@ -41,14 +41,11 @@ def max_pool_kernel(out: Any, x: Any, batch: int, height: int, width: int, chann
                     take_larger(out, target, x, source, channels)
 
 
-def max_pool(x: Floats, shape: tuple[int, ...], window: int, stride: int, before: int) -> Floats:
-    """(batch, ceil(height / stride), ceil(width / stride), channels): maxima inside the image.
+def max_pool(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], window: int, stride: int,
+             before: int) -> None:
+    """Write (batch, ceil(height / stride), ceil(width / stride), channels): maxima in the image.
 
     x       flat (batch, height, width, channels)
     before  rows and columns of a window before its own pixel
     """
-    batch, height, width, channels = shape
-    out = empty((batch, -(-height // stride), -(-width // stride), channels), x)
-    launch(max_pool_kernel, out.reshape(-1), x, batch, height, width, channels, window, stride,
-           before)
-    return out
+    plan.launch(max_pool_kernel, out, x, *shape, window, stride, before)

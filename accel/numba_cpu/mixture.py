@@ -15,6 +15,7 @@ from sasakit.reference.contract.checks import check_value_mixture
 from .arrays import NUMBA, Floats, empty, flat
 from .jit import helper, kernel, launch, prange, signed
 from .lanes import U, clear
+from .plan import Array, Plan
 
 
 @helper
@@ -52,17 +53,13 @@ def mixture_matrices(w_value: Floats, emb_row: Floats, emb_col: Floats, nu: Floa
         return np.einsum("abm,mio->abio", p, w_value)
 
 
-def apply_mixture(x: Floats, shape: tuple[int, ...], matrices: Floats) -> Floats:
-    """(batch, height, width, channels_out): each pixel times its position's matrix, MIX-2.
+def apply_mixture(plan: Plan, out: Array, x: Array, shape: tuple[int, ...],
+                  matrices: Floats) -> None:
+    """Write (batch, height, width, channels_out): each pixel times its position's matrix, MIX-2.
 
     x  flat (batch, height, width, channels_in)
     """
-    batch, height, width, taps = shape
-    rows, cols, _, channels = matrices.shape
-    out = empty((batch, height, width, channels), x)
-    launch(mixture_kernel, out.reshape(-1), x, flat(matrices), batch, height, width, rows, cols,
-           taps, channels)
-    return out
+    plan.launch(mixture_kernel, out, x, flat(matrices), *shape[:3], *matrices.shape)
 
 
 def value_mixture(x: Floats, w_value: Floats, emb_row: Floats, emb_col: Floats,
@@ -76,4 +73,8 @@ def value_mixture(x: Floats, w_value: Floats, emb_row: Floats, emb_col: Floats,
     Raises ValueError for shapes, TypeError for dtypes.
     """
     check_value_mixture(NUMBA, x, w_value, emb_row, emb_col, nu)
-    return apply_mixture(flat(x), x.shape, mixture_matrices(w_value, emb_row, emb_col, nu))
+    matrices = mixture_matrices(w_value, emb_row, emb_col, nu)
+    out = empty((*x.shape[:3], matrices.shape[3]), x)
+    launch(mixture_kernel, out.reshape(-1), flat(x), flat(matrices), *x.shape[:3],
+           *matrices.shape)
+    return out

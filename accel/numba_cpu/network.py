@@ -1,5 +1,6 @@
 """load: chapter 8, networks whose weights are packed once, normalizations folded in."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -12,43 +13,31 @@ from sasakit.reference.contract.checks import check_window
 from sasakit.reference.contract.options import AttentionOptions
 from sasakit.reference.contract.parameters import check_images, check_network
 
-from .arrays import NUMBA, Floats, Integers, flat
+from .arrays import NUMBA, Floats, Integers, empty, flat
 from .attention import Layer, pack_layer, run_layer
-from .average_pool import average
+from .average_pool import average, mean_kernel
 from .dense import Packed, convolve, dense, pack_weights, pixel_walk
 from .norm import fold_norm, folded
-from .stems import Stem, pack_stem, run_stem
+from .plan import Array, Plan, Plans
+from .stems import Stem, pack_stem, run_stem, stem_shape
 
-# Layers' outputs by name, or None where nobody asks for them.
-Seen = dict[str, Floats] | None
-
-
-class Product(NamedTuple):
-    """A matrix or convolution with the normalization after it folded in."""
-
-    packed: Packed
-    shift: Floats
+# Of plans that wait for the next images.
+MOST_BYTES = 1 << 32
 
 
 class PackedBlock(NamedTuple):
     """One block's weights; `spatial` is a convolution or an attention layer.
 
-    order  where the spatial layer leaves each channel, which `spatial_shift` and `expand` follow;
-           None where that is at its own number
+    order  where the spatial layer leaves each channel, which `expand` follows; None where that is
+           at its own number
     """
 
     block: Block
-    reduce: Product
-    spatial: Product | Layer
-    spatial_shift: Floats
-    expand: Product
-    shortcut: Product | None
+    reduce: Packed
+    spatial: Packed | Layer
+    expand: Packed
+    shortcut: Packed | None
     order: Integers | None
-
-
-def _keep(seen: Seen, name: str, y: Floats, order: Integers | None = None) -> None:
-    if seen is not None:
-        seen[name] = y if order is None else y[..., order]
 
 
 def _part(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
@@ -56,30 +45,29 @@ def _part(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
     return {name.removeprefix(start): w for name, w in weights.items() if name.startswith(start)}
 
 
-def _product(w: Floats, norm: Mapping[str, Floats]) -> Product:
+def _product(w: Floats, norm: Mapping[str, Floats]) -> Packed:
     factor, shift = fold_norm(norm)
     matrix = folded(w, factor).reshape(-1, shift.size)
-    return Product(pack_weights([(matrix, 0, 0)], shift.size), shift)
+    return pack_weights([(matrix, 0, 0)], shift.size, shift)
 
 
 def _pack_block(weights: Mapping[str, Floats], block: Block,
                 options: AttentionOptions) -> PackedBlock:
-    factor, shift = fold_norm(_part(weights, "spatial"))
-    spatial: Product | Layer
+    spatial: Packed | Layer
     order, w_expand = None, weights["expand.w"]
     if block.attention:
         # Values are mixed linearly, a zero outside the image stays zero: the factor meets w_value.
-        spatial = pack_layer(_part(weights, "attention"), options, factor)
+        spatial = pack_layer(_part(weights, "attention"), options,
+                             fold_norm(_part(weights, "spatial")))
         if spatial.fast is not None and spatial.fast.full:
             order = spatial.fast.places.reshape(-1)
-            back = np.argsort(order)
-            w_expand, shift = w_expand[back], shift[back]
+            w_expand = w_expand[np.argsort(order)]
     else:
         spatial = _product(weights["conv.w"], _part(weights, "spatial"))
     shortcut = (_product(weights["shortcut.w"], _part(weights, "shortcut")) if block.projects
                 else None)
     return PackedBlock(block, _product(weights["reduce.w"], _part(weights, "reduce")), spatial,
-                       shift, _product(w_expand, _part(weights, "expand")), shortcut, order)
+                       _product(w_expand, _part(weights, "expand")), shortcut, order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,36 +78,38 @@ class Network:
     dtype: str
     stem: Stem
     blocks: tuple[PackedBlock, ...]
-    classifier: Product
+    classifier: Packed
+    plans: Plans
 
     def __call__(self, images: Floats) -> Floats:
         """(batch, classes) logits of images (batch, height, width, image_channels).
 
         Raises ValueError for shapes, TypeError for dtypes.
         """
-        return self._run(images, None)
+        check_images(NUMBA, images, self.spec, self.dtype, "cpu")
+        logits = empty((images.shape[0], self.spec.classes), images)
+        arrays = flat(images), logits.reshape(-1)
+
+        def build(plan: Plan) -> None:
+            x, out = map(plan.input, arrays)
+            _Builder(self, plan, images.shape).logits(x, out)
+
+        with self.plans.plan(images.shape, build) as plan:
+            plan.run(*arrays)
+        return logits
 
     def trace(self, images: Floats) -> dict[str, Floats]:
         """Every layer's output by name, in order, SPEC NET-8.
 
         "stem"; for each block "<block>.reduce", "<block>.spatial", "<block>"; "logits".
         """
-        seen: dict[str, Floats] = {}
-        self._run(images, seen)
-        return seen
-
-    def _run(self, images: Floats, seen: Seen) -> Floats:
         check_images(NUMBA, images, self.spec, self.dtype, "cpu")
-        options = self.spec.attention_options()
-        x = run_stem(flat(images), images.shape, self.stem)
-        _keep(seen, "stem", x)
-        for packed in self.blocks:
-            x = _run_block(x, packed, options, seen)
-        with np.errstate(all="ignore"):
-            mean = x.mean(axis=(1, 2), dtype=x.dtype)
-        logits = _apply(mean[:, None, None], self.classifier)[:, 0, 0]
-        _keep(seen, "logits", logits)
-        return logits
+        plan, logits = Plan(), empty((images.shape[0], self.spec.classes), images)
+        builder = _Builder(self, plan, images.shape, keep=True)
+        builder.logits(flat(images), logits.reshape(-1))
+        plan.run()
+        return {**{name: x if order is None else x[..., order]
+                   for name, (x, order) in builder.kept.items()}, "logits": logits}
 
 
 def load(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Network:
@@ -132,48 +122,101 @@ def load(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Network:
     options = spec.attention_options()
     blocks = tuple(_pack_block(_part(weights, block.name), block, options)
                    for block in network_blocks(spec))
-    classifier = Product(pack_weights([(weights["classifier.w"], 0, 0)], spec.classes),
-                         flat(weights["classifier.bias"].copy()))
+    classifier = pack_weights([(weights["classifier.w"], 0, 0)], spec.classes,
+                              weights["classifier.bias"])
     return Network(spec, str(weights["classifier.w"].dtype.name),
-                   pack_stem(_part(weights, "stem"), spec.stem_options()), blocks, classifier)
+                   pack_stem(_part(weights, "stem"), spec.stem_options()), blocks, classifier,
+                   Plans(MOST_BYTES))
 
 
-def _apply(x: Floats, product: Product, *, stride: int = 1, residual: Floats | None = None,
-           relu: bool = False) -> Floats:
-    """(batch, height, width, channels_out): a 1 x 1 convolution of every stride-th pixel."""
-    walk = pixel_walk(x.shape, product.packed.channels, stride=stride)
-    y = dense(flat(x), product.packed, walk, bias=product.shift,
-              residual=None if residual is None else residual.reshape(-1), relu=relu)
-    return y.reshape(*walk[:3], product.packed.channels)
+class _Builder:
+    """Adds a network's layers to a plan, one after the other.
 
+    shape  (batch, height, width, channels) of what the next layer reads
+    kept   layers' outputs by name, each in memory of its own, where they are to be kept, and
+           where each of their channels is
+    """
 
-def _run_block(x: Floats, packed: PackedBlock, options: AttentionOptions,
-               seen: Seen) -> Floats:
-    """One block's output, NET-2, NET-3."""
-    block = packed.block
-    reduced = _apply(x, packed.reduce, relu=True)
-    _keep(seen, f"{block.name}.reduce", reduced)
-    middle = _spatial(reduced, packed, options)
-    _keep(seen, f"{block.name}.spatial", middle, packed.order)
-    # The shortcut takes every stride-th pixel, from the first.
-    shortcut = x if packed.shortcut is None else _apply(x, packed.shortcut, stride=block.stride)
-    y = _apply(middle, packed.expand, residual=shortcut, relu=True)
-    _keep(seen, block.name, y)
-    return y
+    def __init__(self, network: Network, plan: Plan, shape: tuple[int, ...], *,
+                 keep: bool = False) -> None:
+        self.network, self.plan, self.shape, self._keep = network, plan, shape, keep
+        self.dtype = np.dtype(network.dtype)
+        self.options = network.spec.attention_options()
+        self.kept: dict[str, tuple[Floats, Integers | None]] = {}
 
+    def logits(self, images: Array, out: Array) -> None:
+        """Add every layer."""
+        stem, shape = self.network.stem, self.shape
+        self.shape = stem_shape(shape, stem)
+        x = self._buffer(self.shape)
+        run_stem(self.plan, x, images, shape, stem)
+        self._keep_layer("stem", x, self.shape)
+        for packed in self.network.blocks:
+            x = self._block(x, packed)
+        batch, height, width, channels = self.shape
+        mean = self._buffer((batch, channels))
+        self.plan.launch(mean_kernel, mean, x, batch, height * width, channels)
+        self._apply(out, mean, (batch, 1, 1, channels), self.network.classifier)
 
-def _spatial(x: Floats, packed: PackedBlock, options: AttentionOptions) -> Floats:
-    """The block's middle layer: attention or convolution, normalization, ReLU."""
-    stride, shift = packed.block.stride, packed.spatial_shift
-    shape = x.shape
-    if isinstance(packed.spatial, Product):
-        y = convolve(x.reshape(-1), shape, packed.spatial.packed, 3, stride=stride, before=1,
-                     bias=shift, relu=True)
-        return y.reshape(shape[0], -(-shape[1] // stride), -(-shape[2] // stride), shift.size)
-    check_window(Shapes(NUMBA, {"height": shape[1], "width": shape[2]}), options)
-    if stride == 1:
-        return run_layer(x.reshape(-1), shape, packed.spatial, options, bias=shift, relu=True,
-                         keep_places=True)
-    # NET-3: attention runs at the input's resolution; the pool that follows takes the rest along.
-    y = run_layer(x.reshape(-1), shape, packed.spatial, options, keep_places=True)
-    return average(y.reshape(-1), y.shape, bias=shift, relu=True)
+    def _buffer(self, shape: tuple[int, ...]) -> Floats:
+        return self.plan.buffer(math.prod(shape), self.dtype)
+
+    def _keep_layer(self, name: str, x: Floats, shape: tuple[int, ...],
+                    order: Integers | None = None) -> None:
+        if self._keep:
+            self.kept[name] = x.reshape(shape), order
+
+    def _release(self, *buffers: Floats) -> None:
+        if not self._keep:
+            for buffer in buffers:
+                self.plan.release(buffer)
+
+    def _apply(self, out: Array, x: Floats, shape: tuple[int, ...], product: Packed, *,
+               stride: int = 1, residual: Floats | None = None, relu: bool = False) -> None:
+        """A 1 x 1 convolution of every stride-th pixel."""
+        dense(self.plan, out, x, product, pixel_walk(shape, product.channels, stride=stride),
+              residual=residual, relu=relu)
+
+    def _block(self, x: Floats, packed: PackedBlock) -> Floats:
+        """One block's output, NET-2, NET-3."""
+        block, shape = packed.block, self.shape
+        batch, height, width, _ = shape
+        reduced_shape = (batch, height, width, packed.reduce.channels)
+        reduced = self._buffer(reduced_shape)
+        self._apply(reduced, x, shape, packed.reduce, relu=True)
+        self._keep_layer(f"{block.name}.reduce", reduced, reduced_shape)
+        rows, cols = -(-height // block.stride), -(-width // block.stride)
+        middle = self._spatial(reduced, reduced_shape, packed)
+        self._keep_layer(f"{block.name}.spatial", middle, (batch, rows, cols, reduced_shape[3]),
+                         packed.order)
+        self.shape = (batch, rows, cols, packed.expand.channels)
+        y, shortcut = self._buffer(self.shape), x
+        if packed.shortcut is not None:
+            # The shortcut takes every stride-th pixel, from the first.
+            shortcut = self._buffer(self.shape)
+            self._apply(shortcut, x, shape, packed.shortcut, stride=block.stride)
+        self._apply(y, middle, (batch, rows, cols, reduced_shape[3]), packed.expand,
+                    residual=shortcut, relu=True)
+        self._keep_layer(block.name, y, self.shape)
+        self._release(*{id(buffer): buffer for buffer in (reduced, middle, x, shortcut)}.values())
+        return y
+
+    def _spatial(self, x: Floats, shape: tuple[int, ...], packed: PackedBlock) -> Floats:
+        """The block's middle layer: attention or convolution, normalization, ReLU."""
+        stride, (batch, height, width, channels) = packed.block.stride, shape
+        y = self._buffer((batch, -(-height // stride), -(-width // stride), channels))
+        if isinstance(packed.spatial, Packed):
+            convolve(self.plan, y, x, shape, packed.spatial, 3, stride=stride, before=1, relu=True)
+            return y
+        check_window(Shapes(NUMBA, {"height": height, "width": width}), self.options)
+        if stride == 1:
+            run_layer(self.plan, y, x, shape, packed.spatial, self.options, relu=True,
+                      keep_places=True)
+            return y
+        # NET-3: attention runs at the input's resolution; the pool that follows takes the rest
+        # along. Means of pixels that all have the bias have it too.
+        full = self._buffer(shape)
+        run_layer(self.plan, full, x, shape, packed.spatial, self.options, keep_places=True)
+        average(self.plan, y, full, shape, relu=True)
+        self._release(full)
+        return y

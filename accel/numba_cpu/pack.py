@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Floats, zeros
+from .arrays import Floats
 from .frame import Frame
-from .jit import helper, kernel, launch, prange, serial_kernel, signed
+from .jit import helper, kernel, prange, serial_kernel, signed
 from .lanes import clear
+from .plan import Array, Plan
 
 # Numbers below which one thread is done before a second has started.
 SERIAL = 1 << 19
@@ -59,16 +60,16 @@ def serial_pack_kernel(out: Any, x: Any, start: int, stride: int, taken: bool, f
         pack_image(image, out, x, start, stride, taken, factor, embedding, frame)
 
 
-def pack(x: Floats, start: int, stride: int, frame: Frame, *, taken: bool = True,
+def pack(plan: Plan, x: Array, start: int, stride: int, frame: Frame, *, taken: bool = True,
          factor: float = 1.0, embedding: Floats | None = None) -> Floats:
-    """Flat (batch, heads, 4 quads, lanes): factor x + embedding in padded rows.
+    """Flat (batch, heads, 4 quads, lanes), a buffer: factor x + embedding in padded rows.
 
     x          flat; pixel p has head n, depth d at p stride + start + n depth + d
     taken      whether x is part of the sum at all
     embedding  flat (depth, height, width), the same for every head
     """
-    out = np.empty(frame.batch * frame.heads * 4 * frame.quads * frame.lanes, x.dtype)
-    added = zeros(0, x) if embedding is None else embedding
-    compiled = serial_pack_kernel if out.size < SERIAL else pack_kernel
-    launch(compiled, out, x, start, stride, taken, x.dtype.type(factor), added, frame)
+    out = plan.buffer(frame.batch * frame.heads * 4 * frame.quads * frame.lanes, x.dtype)
+    added = np.zeros(0, x.dtype) if embedding is None else embedding
+    plan.launch(serial_pack_kernel if out.size < SERIAL else pack_kernel, out, x, start, stride,
+                taken, x.dtype.type(factor), added, frame)
     return out

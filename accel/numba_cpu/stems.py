@@ -6,12 +6,13 @@ from typing import NamedTuple
 from sasakit.reference.contract.checks import check_stem
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
-from .arrays import NUMBA, Floats, flat
+from .arrays import NUMBA, Floats, empty, flat
 from .block_attention import Blocks, block_attention
 from .dense import Packed, convolve, dense, pack_weights, pixel_walk
 from .max_pool import max_pool
 from .mixture import apply_mixture, mixture_matrices
 from .norm import fold_norm, folded
+from .plan import Array, Plan
 
 
 class Stem(NamedTuple):
@@ -34,7 +35,7 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
     channels = shift.size
     if options.kind == "conv":
         w = folded(weights["w_conv"], factor).reshape(-1, channels)
-        return Stem(options, pack_weights([(w, 0, 0)], channels), None, shift, channels)
+        return Stem(options, pack_weights([(w, 0, 0)], channels, shift), None, shift, channels)
     matrices = [weights["w_query"], weights["w_key"]]
     w_value = weights["w_value"]
     values: Packed | Floats | None = None
@@ -52,29 +53,44 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
     return Stem(options, packed, values, shift, channels)
 
 
-def run_stem(images: Floats, shape: tuple[int, ...], stem: Stem) -> Floats:
-    """(batch, rows, cols, channels) of flat images of shape (batch, height, width, channels)."""
+def run_stem(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem: Stem) -> None:
+    """Write (batch, rows, cols, channels) of images of shape (batch, height, width, channels)."""
     batch, height, width, _ = shape
     if stem.options.kind == "conv":
-        y = convolve(images, shape, stem.packed, 7, stride=2, before=3, bias=stem.shift, relu=True)
         rows, cols = -(-height // 2), -(-width // 2)
-        return max_pool(y, (batch, rows, cols, stem.channels), window=3, stride=2, before=1)
-    window, heads = stem.options.window, stem.options.heads
-    x = dense(images, stem.packed, pixel_walk(shape, stem.packed.channels))
+        y = plan.buffer(batch * rows * cols * stem.channels, out.dtype)
+        convolve(plan, y, images, shape, stem.packed, 7, stride=2, before=3, relu=True)
+        max_pool(plan, out, y, (batch, rows, cols, stem.channels), window=3, stride=2, before=1)
+        plan.release(y)
+        return
+    window, heads, pixels = stem.options.window, stem.options.heads, batch * height * width
     stride = stem.packed.channels
+    x = plan.buffer(pixels * stride, out.dtype)
+    dense(plan, x, images, stem.packed, pixel_walk(shape, stride))
     values, start, value_stride = x, 2 * stem.channels, stride
-    if isinstance(stem.values, Packed):
-        before = AttentionOptions(extent=window).slots_before
-        values = convolve(images, shape, stem.values, window, stride=1, before=before)
-        start, value_stride = 0, stem.channels
-    elif stem.values is not None:
-        values = apply_mixture(images, shape, stem.values).reshape(-1)
-        start, value_stride = 0, stem.channels
+    if stem.values is not None:
+        values, start, value_stride = plan.buffer(pixels * stem.channels, out.dtype), 0, \
+            stem.channels
+        if isinstance(stem.values, Packed):
+            before = AttentionOptions(extent=window).slots_before
+            convolve(plan, values, images, shape, stem.values, window, stride=1, before=before)
+        else:
+            apply_mixture(plan, values, images, shape, stem.values)
     blocks = Blocks(batch, height, width, heads, stem.channels // heads, window, 0, stem.channels,
                     stride, start, value_stride)
-    y = block_attention(x, values, stem.shift, blocks)
-    return max_pool(y.reshape(-1), (batch, height, width, stem.channels), window=window,
-                    stride=window, before=0)
+    y = plan.buffer(pixels * stem.channels, out.dtype)
+    block_attention(plan, y, x, values, stem.shift, blocks)
+    max_pool(plan, out, y, (batch, height, width, stem.channels), window=window, stride=window,
+             before=0)
+    for buffer in {id(buffer): buffer for buffer in (x, values, y)}.values():
+        plan.release(buffer)
+
+
+def stem_shape(shape: tuple[int, ...], stem: Stem) -> tuple[int, ...]:
+    """Shape of a stem's output for images of a shape."""
+    # A convolution's stride is 2, and then the pool's.
+    across = stem.options.window if stem.options.kind != "conv" else 4
+    return (shape[0], -(-shape[1] // across), -(-shape[2] // across), stem.channels)
 
 
 def stem(images: Floats, weights: Mapping[str, Floats], *, options: StemOptions) -> Floats:
@@ -91,4 +107,8 @@ def stem(images: Floats, weights: Mapping[str, Floats], *, options: StemOptions)
     Raises ValueError for shapes and names, TypeError for dtypes. SPEC STEM-1 to STEM-7.
     """
     check_stem(NUMBA, images, weights, options)
-    return run_stem(flat(images), images.shape, pack_stem(weights, options))
+    packed, plan = pack_stem(weights, options), Plan()
+    out = empty(stem_shape(images.shape, packed), images)
+    run_stem(plan, out.reshape(-1), flat(images), images.shape, packed)
+    plan.run()
+    return out

@@ -51,13 +51,13 @@ def _by_head(table: Floats, start: int, span: int, heads: int, depth: int,
 
 
 def absolute_rows(height: int, width: int, depth: int, options: AttentionOptions,
-                  like: Floats) -> Floats:
+                  dtype: np.dtype) -> Floats:
     """Flat (depth, height, width): the sinusoid of every pixel's row and column, POS-2."""
     half = depth // 2
     row = np.broadcast_to(_sinusoid(height, half)[:, :, None], (half, height, width))
     col = np.broadcast_to(_sinusoid(width, half)[:, None, :], (half, height, width))
     halves = (row, col) if options.first_half == "row" else (col, row)
-    return flat(np.concatenate(halves).astype(like.dtype.newbyteorder("=")))
+    return flat(np.concatenate(halves).astype(dtype))
 
 
 def _sinusoid(positions: int, channels: int) -> Floats:

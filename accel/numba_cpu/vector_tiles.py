@@ -8,24 +8,42 @@ from typing import Any
 from numba import types
 
 from .emitter import Emitter, emits
+from .vector_types import Constant
 from .vectors import store
 
 
-def add_outer(tile: Any, a: Any, places: Any, offset: int, columns: Any) -> Any:
-    """Add a[places[r] + offset] columns[c] to vector (r, c) of a tile."""
-    return tuple(each + a[places[n // len(columns)] + offset] * columns[n % len(columns)]
-                 for n, each in enumerate(tile))
+def add_outers(tile: Any, a: Any, places: Any, offset: int, weights: Any, first: int,
+               taps: Constant) -> Any:
+    """Add a[places[r] + offset + t] W[t, c] to vector (r, c) of a tile, for every t of `taps`.
+
+    W  weights[first:], by tap, in it the tile's columns, one vector after the other
+    """
+    lanes, columns = len(tile[0]), len(tile) // len(places)
+    for t in range(taps.value):
+        row = weights[first + t * columns * lanes:][:columns * lanes].reshape(columns, lanes)
+        tile = tuple(each + a[places[n // columns] + offset + t] * row[n % columns]
+                     for n, each in enumerate(tile))
+    return tile
 
 
-@emits(add_outer, lambda tile, a, places, offset, columns: tile)
-def _add_outer(emitter: Emitter, args: Any) -> Any:
-    kind, array = emitter.signature.return_type.dtype, emitter.array(1, args)
-    builder, offset, out = emitter.builder, emitter.whole(3, args), []
-    sums, columns = iter(emitter.members(args[0])), emitter.members(args[4])
-    for place in emitter.members(args[2]):
-        x = emitter.splat(builder.load(emitter.at(array, builder.add(place, offset))), kind)
-        out += [emitter.fma(x, column, next(sums), kind) for column in columns]
-    return emitter.row(out)
+@emits(add_outers, lambda tile, a, places, offset, weights, first, taps: tile)
+def _add_outers(emitter: Emitter, args: Any) -> Any:
+    kind, builder = emitter.signature.return_type.dtype, emitter.builder
+    array, weights = emitter.array(1, args), emitter.array(4, args)
+    offset, first = emitter.whole(3, args), emitter.whole(5, args)
+    sums = emitter.members(args[0])
+    places = [builder.add(place, offset) for place in emitter.members(args[2])]
+    count = len(sums) // len(places)
+    # A step away from a pointer costs nothing, where every step on an index costs a register.
+    for tap in range(emitter.signature.args[6].value):
+        columns = [emitter.load(weights, first, kind, (tap * count + column) * kind.lanes)
+                   for column in range(count)]
+        for row, at in enumerate(places):
+            x = emitter.splat(builder.load(emitter.at(array, at, 1, tap)), kind)
+            for column, w in enumerate(columns):
+                n = row * count + column
+                sums[n] = emitter.fma(x, w, sums[n], kind)
+    return emitter.row(sums)
 
 
 def plus_columns(tile: Any, columns: Any) -> Any:

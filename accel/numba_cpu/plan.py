@@ -1,0 +1,133 @@
+"""Plans: the kernels of one call and their memory, made once and run again and again.
+
+What builds a plan asks it for buffers, gives back those that nothing later reads, and launches
+kernels, which are compiled then and there but only run when the plan does. A run looks nothing up
+and allocates nothing.
+"""
+
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from .arrays import Floats
+from .jit import compiled_for, run_together
+from .locks import ForkSafeLock
+
+ALIGNMENT = 64
+# Bytes of plans that wait for the next call of their kind; the longest unused go first.
+MOST = 1 << 28
+
+
+class Input:
+    """A flat array that every run is given anew."""
+
+    def __init__(self, like: Floats) -> None:
+        self.dtype, self.size, self.like = like.dtype, like.size, like[:0]
+
+
+Array = Floats | Input
+
+
+def aligned_zeros(size: int, dtype: np.dtype) -> Floats:
+    """(size,) zeros whose first number begins a cache line."""
+    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start:start + size * dtype.itemsize].view(dtype)
+
+
+class Plan:
+    """Kernels in order, with their arguments, and the buffers between them."""
+
+    def __init__(self) -> None:
+        self.nbytes = 0
+        self._inputs: list[Input] = []
+        self._whole: dict[int, Floats] = {}
+        self._free: list[Floats] = []
+        self._kept: dict[Hashable, Floats] = {}
+        self._steps: list[tuple[Any, list[Any], list[tuple[int, int]]]] = []
+
+    def input(self, like: Floats) -> Input:
+        """An array of the runs, in the order that `run` takes them; all are flat like this one."""
+        self._inputs.append(Input(like))
+        return self._inputs[-1]
+
+    def zeros(self, kind: Hashable, size: int, dtype: np.dtype) -> Floats:
+        """(size,) zeros, the same for all of a kind, who write in the same places."""
+        key = (kind, size, dtype.str)
+        if key not in self._kept:
+            self._kept[key] = self._new(size, dtype)
+        return self._kept[key]
+
+    def buffer(self, size: int, dtype: np.dtype) -> Floats:
+        """(size,) numbers, to be written in full before they are read."""
+        large = [n for n, free in enumerate(self._free) if free.nbytes >= size * dtype.itemsize]
+        if large:
+            whole = self._free.pop(min(large, key=lambda n: self._free[n].nbytes))
+        else:
+            whole = self._new(size, dtype)
+            self._whole[whole.ctypes.data] = whole
+        return whole.view(dtype)[:size]
+
+    def release(self, buffer: Floats) -> None:
+        """Let what is launched from now on use a buffer."""
+        self._free.append(self._whole[buffer.ctypes.data])
+
+    def _new(self, size: int, dtype: np.dtype) -> Floats:
+        self.nbytes += size * dtype.itemsize
+        return aligned_zeros(size, dtype)
+
+    def launch(self, kernel: Callable[..., None], *arguments: Any) -> None:
+        """Add a kernel; its outputs are among the arguments."""
+        given = [(place, self._inputs.index(argument)) for place, argument in enumerate(arguments)
+                 if isinstance(argument, Input)]
+        known = [argument.like if isinstance(argument, Input) else argument
+                 for argument in arguments]
+        self._steps.append((compiled_for(kernel, known), known, given))
+
+    def run(self, *inputs: Floats) -> None:
+        """Run every kernel."""
+        run_together(self._calls(inputs))
+
+    def _calls(self, inputs: tuple[Floats, ...]) -> Iterator[tuple[Any, list[Any]]]:
+        for entry, known, given in self._steps:
+            if given:
+                known = known.copy()
+                for place, number in given:
+                    known[place] = inputs[number]
+            yield entry, known
+
+
+class Plans:
+    """Plans that wait for the next call of their kind; a call has its plan to itself."""
+
+    def __init__(self, most: float = MOST) -> None:
+        self._most = most
+        self._lock = ForkSafeLock()
+        self._waiting: dict[Hashable, list[Plan]] = {}
+
+    @contextmanager
+    def plan(self, kind: Hashable, build: Callable[[Plan], None]) -> Iterator[Plan]:
+        """A plan of a kind, built where none waits."""
+        with self._lock:
+            stack = self._waiting.get(kind)
+            plan = stack.pop() if stack else None
+        if plan is None:
+            plan = Plan()
+            build(plan)
+        yield plan
+        # One that failed is forgotten. Put last in the order of use.
+        with self._lock:
+            self._waiting[kind] = [*self._waiting.pop(kind, []), plan]
+            self._forget()
+
+    def _forget(self) -> None:
+        total = sum(plan.nbytes for stack in self._waiting.values() for plan in stack)
+        for kind in list(self._waiting):
+            if total <= self._most:
+                return
+            total -= sum(plan.nbytes for plan in self._waiting.pop(kind))
+
+
+one_call_plans = Plans()
