@@ -86,8 +86,10 @@ def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
     count, tiles = packed.panels.size // 3, -(-total // rows)
     # Blocks of one size, and as many tasks as keep every thread busy to the end.
     blocks = -(-tiles // max(2, min(MOST_PIXELS, BLOCK // taps) // rows))
-    tiles = -(-tiles // blocks)
-    group = -(-count // (TASKS // math.gcd(blocks, TASKS)))
+    groups = TASKS // math.gcd(blocks, TASKS)
+    if blocks > TASKS:
+        blocks, groups = -(-blocks // TASKS) * TASKS, 1
+    tiles, group = -(-tiles // blocks), -(-count // groups)
     shape = Tile(lanes_of(x.dtype), Constant(rows), Constant(COLUMNS), Constant(rows * COLUMNS),
                  Constant(UNROLLED), Constant(1))
     plan.launch(gemm_kernel, out, x, packed.weights, packed.panels, packed.bias,

@@ -56,6 +56,18 @@ class Emitter:
         self.builder.store(vector, self.builder.bitcast(first, kind.llvm.as_pointer()),
                            align=kind.dtype.bitwidth // 8)
 
+    def prefetch(self, array: Any, place: Any) -> None:
+        """Ask for the cache line at a place, which need not exist; it is soon read or written."""
+        pointer = self.builder.bitcast(self.builder.gep(array.data, [place]),
+                                       ir.IntType(8).as_pointer())
+        whole = ir.IntType(32)
+        declared = cgutils.get_or_insert_function(
+            self.builder.module,
+            ir.FunctionType(ir.VoidType(), [pointer.type, whole, whole, whole]),
+            "llvm.prefetch.p0i8")
+        read, keep, data = (ir.Constant(whole, value) for value in (0, 2, 1))
+        self.builder.call(declared, [pointer, read, keep, data])
+
     def splat(self, number: Any, kind: VectorType) -> Any:
         """A number in every lane."""
         nothing = ir.Constant(kind.llvm, ir.Undefined)

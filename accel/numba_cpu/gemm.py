@@ -16,7 +16,7 @@ import numpy as np
 
 from .jit import helper, inlined, kernel, prange, signed
 from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
-from .vectors import loads, rectified, splats, stores, take
+from .vectors import loads, prefetch, rectified, splats, stores, take
 
 PIECE = 256  # taps whose weights stay in the first cache together
 UNROLLED = 4  # taps
@@ -156,21 +156,30 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
     for segment in range(0, walk.segments, together):
         for piece in range(0, walk.taps, PIECE):
             last = segment + together >= walk.segments and piece + PIECE >= walk.taps
+            taps, runs = min(PIECE, walk.taps - piece), min(together, walk.segments - segment)
+            here = place + (segment * walk.taps + piece) * wide
+            coming = here + runs * taps * wide
+            share = runs * taps * rows // pixels + 1
             for first in range(0, pixels, rows):
+                # What comes next is on its way while this tile is computed: its part of the next
+                # weights, and where it is written.
+                for line in range(share):
+                    prefetch(weights, coming + (first // rows * share + line) * wide)
+                for row in range(rows):
+                    starts[row] = targets[first + row] + channel
+                    if last:
+                        prefetch(out, starts[row])
+                        prefetch(after.residual, starts[row])
                 at, waiting = take(sources, first, shape.rows), first * wide
                 if segment + piece == 0:
                     sums = splats(shape.lanes, x.dtype.type(0), shape.vectors)
                 else:
                     sums = loads(shape.lanes, partial, waiting, lanes, shape.vectors)
-                sums = add_runs(sums, x, at, tap + segment * walk.by_segment + piece,
-                                min(together, walk.segments - segment),
-                                min(PIECE, walk.taps - piece), weights,
-                                place + (segment * walk.taps + piece) * wide, shape, walk)
+                sums = add_runs(sums, x, at, tap + segment * walk.by_segment + piece, runs, taps,
+                                weights, here, shape, walk)
                 if not last or count < wide:
                     stores(partial, waiting, lanes, sums)
                 else:
-                    for row in range(rows):
-                        starts[row] = targets[first + row] + channel
                     finish(out, take(starts, 0, shape.rows), sums, panel * wide, shape, after)
     if count < wide:
         for pixel in range(pixels):

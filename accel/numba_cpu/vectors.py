@@ -238,3 +238,13 @@ def rectified(row: Any) -> Any:
 def _rectified(emitter: Emitter, args: Any) -> Any:
     zero = emitter.constant(0.0, emitter.signature.return_type.dtype)
     return emitter.row([emitter.larger(zero, each) for each in emitter.members(args[0])])
+
+
+def prefetch(a: Any, place: int) -> None:
+    """Bring the cache line that holds a[place] nearer; a place outside is no error."""
+
+
+@emits(prefetch, lambda a, place: types.void)
+def _prefetch(emitter: Emitter, args: Any) -> Any:
+    emitter.prefetch(emitter.array(0, args), emitter.whole(1, args))
+    return emitter.context.get_dummy_value()
