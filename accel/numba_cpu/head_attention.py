@@ -10,9 +10,10 @@ import numpy as np
 
 from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
-from .jit import helper, kernel, prange, signed
-from .vector_exp import exponential
+from .jit import inlined, kernel, prange, signed
+from .vector_exp import power_of_two
 from .vectors import (
+    add_both,
     add_products,
     larger,
     load,
@@ -24,9 +25,10 @@ from .vectors import (
     spread,
     store,
     stores,
+    transposed,
 )
 
-UNITS = 4  # of a task whose depth has several chunks
+UNITS = 4  # of a task whose depth has several chunks; even, for pixels are mixed two at a time
 
 
 class Output(NamedTuple):
@@ -44,7 +46,7 @@ class Output(NamedTuple):
     channels: int
 
 
-@helper
+@inlined
 def first_slot(at: int, size: int, extent: int, frame: HeadFrame) -> int:
     """The window's first row or column, in the image with its border."""
     if frame.shift:
@@ -52,7 +54,7 @@ def first_slot(at: int, size: int, extent: int, frame: HeadFrame) -> int:
     return at
 
 
-@helper
+@inlined
 def exclude(s: Any, place: int, i: int, j: int, counts: Counts, frame: HeadFrame) -> None:
     """Take the slots of one pixel that lie outside the image out of the softmax, PAD-2.
 
@@ -67,12 +69,12 @@ def exclude(s: Any, place: int, i: int, j: int, counts: Counts, frame: HeadFrame
                 s[first + lane] = -np.inf
 
 
-@helper
+@inlined
 def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
     """Replace a unit's logits by probabilities, lane by lane: ATT-4.
 
     A lane that holds NaN or +inf becomes NaN throughout: whatever the maximum is then, a
-    difference is NaN, and the exponential passes it on.
+    difference is NaN, and the power passes it on.
     """
     lanes, number = sizes.lanes.value, s.dtype.type
     peak = load(sizes.lanes, s, unit)
@@ -81,7 +83,7 @@ def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
     total = splat(sizes.lanes, number(0))
     for slot in range(slots):
         place = unit + slot * lanes
-        weight = exponential(load(sizes.lanes, s, place) - peak)
+        weight = power_of_two(load(sizes.lanes, s, place) - peak)
         total = total + weight
         store(s, place, weight)
     # Before the mixture: a sum of weighted values could overflow where their mean cannot.
@@ -91,41 +93,65 @@ def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
         store(s, place, load(sizes.lanes, s, place) * share)
 
 
-@helper
-def mix(s: Any, unit: int, pixel: int, value: Any, near: int, first: int, last: int,
-        sizes: Sizes, frame: HeadFrame) -> Any:
-    """One chunk of one pixel's output: the values of every slot, each times its probability."""
-    lanes, heads, extent = sizes.lanes.value, sizes.heads.value, sizes.extent.value
+@inlined
+def mix(s: Any, one: int, two: int, value: Any, near: int, lag: int, first: int,
+        last: int, sizes: Sizes, frame: HeadFrame) -> Any:
+    """Some vectors of two pixels' outputs: the values of every slot, times their probabilities.
+
+    one, two  first probability of each pixel's first slot
+    near      first number of the first pixel's window; the other's begins `lag`, 0 or 1, columns on
+    """
+    lanes, extent = sizes.lanes.value, sizes.extent.value
     step = sizes.vectors.value * lanes
-    out = splats(sizes.lanes, s.dtype.type(0), sizes.vectors)
+    out = splats(sizes.lanes, s.dtype.type(0), sizes.mixed)
+    beside = out
     for row in range(first, last):
-        for col in range(extent):
-            p = spread(sizes.lanes, s, unit + (row * extent + col) * lanes + pixel * heads,
-                       sizes.heads)
-            out = add_products(out, p, value, near + row * frame.pitch + col * step, lanes)
-    return out
+        place, slot = near + row * frame.pitch, row * extent * lanes
+        p, q = one + slot, two + slot
+        # Columns that both windows have are read once for both.
+        if lag == 1:
+            out = add_products(out, spread(sizes.lanes, s, p, sizes.heads), value, place, lanes)
+        for col in range(lag, extent):
+            x = spread(sizes.lanes, s, p + col * lanes, sizes.heads)
+            y = spread(sizes.lanes, s, q + (col - lag) * lanes, sizes.heads)
+            out, beside = add_both(out, beside, x, y, value, place + col * step)
+        if lag == 1:
+            y = spread(sizes.lanes, s, q + (extent - 1) * lanes, sizes.heads)
+            beside = add_products(beside, y, value, place + extent * step, lanes)
+    return out, beside
 
 
-@helper
-def put(out: Any, pixel: int, block: int, chunks: int, row: Any, scratch: Any, after: Output,
-        sizes: Sizes, counts: Counts) -> None:
-    """Write one chunk of one pixel: + bias, then ReLU when asked."""
-    lanes, chunk = sizes.lanes.value, sizes.vectors.value * sizes.lanes.value
-    row = plus_row(row, loads(sizes.lanes, after.bias, block * chunk, lanes, sizes.vectors))
+@inlined
+def put(out: Any, pixel: int, place: int, row: Any, scratch: Any, after: Output,
+        sizes: Sizes) -> None:
+    """Write some vectors of one pixel that begin at a place: + bias, then ReLU when asked.
+
+    scratch  where they wait for `put_back` unless channels stay at their places
+    """
+    lanes = sizes.lanes.value
+    row = plus_row(row, loads(sizes.lanes, after.bias, place, lanes, sizes.mixed))
     if after.relu:
         row = rectified(row)
     if after.arranged:
-        stores(out, pixel * after.channels + block * chunk, lanes, row)
-        return
-    stores(scratch, 0, lanes, row)
-    first = block % chunks * counts.depths
-    for head in range(counts.heads):
-        target = pixel * after.channels + (block // chunks * counts.heads + head) * after.depth
-        for d in range(min(counts.depths, after.depth - first)):
-            out[target + first + d] = scratch[d * counts.heads + head]
+        stores(out, pixel * after.channels + place, lanes, row)
+    else:
+        stores(scratch, place % (sizes.vectors.value * lanes), lanes, row)
 
 
-@helper
+@inlined
+def put_back(out: Any, target: int, scratch: Any, depths: int, depth: int, sizes: Sizes) -> None:
+    """Write one chunk of one group of heads, (depth, head) in `scratch`, as (head, depth)."""
+    heads = sizes.heads.value
+    square = depths // heads * heads
+    for d in range(0, square, heads):
+        rows = transposed(loads(sizes.heads, scratch, d * heads, heads, sizes.heads))
+        stores(out, target + d, depth, rows)
+    for d in range(square, depths):
+        for head in range(heads):
+            out[target + head * depth + d] = scratch[d * heads + head]
+
+
+@inlined
 def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_table: Any,
            col_table: Any, chunks: int, groups: int, terms: Logits, after: Output, sizes: Sizes,
            counts: Counts, frame: HeadFrame) -> None:
@@ -133,37 +159,37 @@ def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_
     lanes, extent, vectors = sizes.lanes.value, sizes.extent.value, sizes.vectors.value
     fold, slots, chunk = lanes // sizes.heads.value, extent * extent, vectors * lanes
     number = extent * extent * lanes
-    s, scratch = np.empty(units * number, out.dtype), np.empty(chunk, out.dtype)
-    own, near = np.empty(units * fold, np.int64), np.empty(units * fold, np.int64)
-    entries = np.empty(units * fold, np.int64)
+    s, waiting = np.empty(units * number, out.dtype), np.empty(2 * chunk, out.dtype)
+    scratch, beside, parts = waiting[:chunk], waiting[chunk:], np.empty(extent * lanes, out.dtype)
+    pixels = np.empty(3 * units * fold, np.int64)
+    own, near, entries = pixels[:units * fold], pixels[units * fold:], pixels[2 * units * fold:]
     batch, i = line // frame.height, line % frame.height
     border = 0 if frame.shift else frame.before
     top = first_slot(i, frame.height, extent, frame)
     first = 0 if frame.shift else max(0, frame.before - i)
     last = extent if frame.shift else min(extent, frame.height + frame.before - i)
-    row_entry = top - i + extent - 1 if frame.shift else 0
+    queries = group * chunks * frame.plane
+    keys, values = queries + groups * chunks * frame.plane, queries + 2 * groups * chunks \
+        * frame.plane
+    table = group * frame.entries * counts.numbers
+    row_entry = table + (top - i + extent - 1 if frame.shift else 0) * counts.numbers
     for pixel in range(units * fold):
         # A pixel past the image's end is its last.
         j = min(col + pixel, frame.width - 1)
         left = first_slot(j, frame.width, extent, frame)
-        own[pixel] = ((batch * frame.rows + i + border) * frame.cols + j + border) * chunk
+        own[pixel] = queries + ((batch * frame.rows + i + border) * frame.cols + j + border) * chunk
         near[pixel] = ((batch * frame.rows + top) * frame.cols + left) * chunk
-        entries[pixel] = left - j + extent - 1 if frame.shift else 0
-    queries = group * chunks * frame.plane
-    keys, values = queries + groups * chunks * frame.plane, queries + 2 * groups * chunks \
-        * frame.plane
-    table = group * frame.entries * chunks * chunk
-    tables = row_table[table:], col_table[table:]
+        entries[pixel] = table + (left - j + extent - 1 if frame.shift else 0) * counts.numbers
     for unit in range(units):
-        pixel = unit * fold
-        add_position(s, unit * number, qkv[queries:], own[pixel:], tables, row_entry,
-                     entries[pixel:], chunks, terms, sizes, frame)
+        add_position(s, unit * number, parts, qkv, own, unit * fold, row_table, col_table,
+                     row_entry, entries, terms, counts, sizes, frame)
     for part in range(chunks if terms.content else 0):
         plane = part * frame.plane
         for unit in range(units):
-            pixel = unit * fold
-            add_content(s, unit * number, qkv[queries + plane:], own[pixel:], qkv[keys + plane:],
-                        near[pixel:], first, last, terms.factor, sizes, frame)
+            add_content(s, unit * number, waiting, qkv, own, keys + plane, near, unit * fold,
+                        first, last, terms.factor, sizes, frame)
+        for pixel in range(units * fold):
+            own[pixel] += frame.plane
     for unit in range(units):
         if frame.exclude:
             for pixel in range(fold):
@@ -171,13 +197,26 @@ def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_
                         min(col + unit * fold + pixel, frame.width - 1), counts, frame)
         normalize(s, unit * number, slots, sizes)
     for part in range(chunks):
-        for pixel in range(units * fold):
-            j = col + pixel
-            if j < frame.width:
-                row = mix(s, pixel // fold * number, pixel % fold, qkv,
-                          values + part * frame.plane + near[pixel], first, last, sizes, frame)
-                put(out, line * frame.width + j, group * chunks + part, chunks, row, scratch,
-                    after, sizes, counts)
+        block, plane = group * chunks + part, values + part * frame.plane
+        depths = min(counts.depths, after.depth - part * counts.depths)
+        for pixel in range(0, units * fold, 2):
+            lag = (near[pixel + 1] - near[pixel]) // chunk
+            p = pixel // fold * number + pixel % fold * counts.heads
+            q = (pixel + 1) // fold * number + (pixel + 1) % fold * counts.heads
+            j, target = col + pixel, line * frame.width + col + pixel
+            for vector in range(0, vectors, sizes.mixed.value):
+                one, two = mix(s, p, q, qkv, plane + near[pixel] + vector * lanes, lag,
+                               first, last, sizes, frame)
+                place = block * chunk + vector * lanes
+                put(out, target, place, one, scratch, after, sizes)
+                if j + 1 < frame.width:
+                    put(out, target + 1, place, two, beside, after, sizes)
+            if not after.arranged:
+                head = group * counts.heads * after.depth + part * counts.depths
+                put_back(out, target * after.channels + head, scratch, depths, after.depth, sizes)
+                if j + 1 < frame.width:
+                    put_back(out, (target + 1) * after.channels + head, beside, depths,
+                             after.depth, sizes)
 
 
 @kernel
@@ -192,5 +231,5 @@ def head_attention_kernel(out: Any, qkv: Any, row_table: Any, col_table: Any, ch
         col, group = task % across * step, task // across % groups
         pixels = min(step, frame.width - col)
         fold = sizes.lanes.value // sizes.heads.value
-        attend(task // across // groups, col, (pixels + fold - 1) // fold, group, out, qkv,
+        attend(task // across // groups, col, (pixels + 1) // 2 * 2 // fold, group, out, qkv,
                row_table, col_table, chunks, groups, terms, after, sizes, counts, frame)

@@ -11,11 +11,10 @@ lane     pixels of the unit, in each the heads          contiguous
 
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba.extending import overload
 
 from .head_layout import HeadFrame
-from .jit import helper
+from .jit import inlined
 from .vectors import (
     add_products,
     folded,
@@ -25,6 +24,7 @@ from .vectors import (
     plus_row,
     splat,
     splats,
+    store,
     stores,
     times,
 )
@@ -35,28 +35,32 @@ class Sizes(NamedTuple):
 
     lanes, heads, vectors  of head_layout.HeadLanes
     extent                 of the window
+    mixed                  vectors of two pixels that are mixed at a time; divides `vectors`
     """
 
     lanes: Any
     heads: Any
     vectors: Any
     extent: Any
+    mixed: Any
 
 
 class Counts(NamedTuple):
     """Some of the same numbers for loops that are not worth unrolling.
 
-    depths  of a chunk
+    depths   of a chunk
+    numbers  of all chunks of a pixel
     """
 
     lanes: int
     heads: int
     extent: int
     depths: int
+    numbers: int
 
 
 class Logits(NamedTuple):
-    """What a logit is made of: factor q . k + position_factor (row + col).
+    """What a logit is made of: factor q . k + position_factor (row + col), in powers of two.
 
     content, position  whether the term exists
     row_first, row_last, col_first, col_last  vectors of the queries that meet the tables
@@ -72,39 +76,38 @@ class Logits(NamedTuple):
     col_last: int
 
 
-@helper
-def meet_table(row: Any, query: Any, place: int, table: Any, entry: int, first: int, last: int,
-               chunks: int, sizes: Sizes, frame: HeadFrame) -> Any:
+@inlined
+def meet_table(row: Any, qkv: Any, own: int, table: Any, entry: int, first: int, last: int,
+               sizes: Sizes, counts: Counts, frame: HeadFrame) -> Any:
     """Add the products of one pixel's queries with `extent` entries of a table."""
     lanes, vectors = sizes.lanes.value, sizes.vectors.value
-    step = chunks * vectors * lanes
     for vector in range(first, last):
-        q = load(sizes.lanes, query, place + vector // vectors * frame.plane
-                 + vector % vectors * lanes)
-        row = add_products(row, q, table, entry * step + vector * lanes, step)
+        q = load(sizes.lanes, qkv, own + vector // vectors * frame.plane + vector % vectors * lanes)
+        row = add_products(row, q, table, entry + vector * lanes, counts.numbers)
     return row
 
 
-@helper
-def position_rows(query: Any, own: int, tables: Any, row_entry: int, col_entry: int, chunks: int,
-                  terms: Logits, sizes: Sizes, frame: HeadFrame) -> Any:
+@inlined
+def position_rows(qkv: Any, own: int, row_table: Any, col_table: Any, row_entry: int,
+                  col_entry: int, terms: Logits, sizes: Sizes, counts: Counts,
+                  frame: HeadFrame) -> Any:
     """One pixel's logits by row and by column of its window; zero without a position."""
-    rows = splats(sizes.lanes, query.dtype.type(0), sizes.extent)
+    rows = splats(sizes.lanes, qkv.dtype.type(0), sizes.extent)
     cols = rows
     if terms.position:
-        rows = meet_table(rows, query, own, tables[0], row_entry, terms.row_first, terms.row_last,
-                          chunks, sizes, frame)
-        cols = meet_table(cols, query, own, tables[1], col_entry, terms.col_first, terms.col_last,
-                          chunks, sizes, frame)
+        rows = meet_table(rows, qkv, own, row_table, row_entry, terms.row_first, terms.row_last,
+                          sizes, counts, frame)
+        cols = meet_table(cols, qkv, own, col_table, col_entry, terms.col_first, terms.col_last,
+                          sizes, counts, frame)
     return rows, cols
 
 
-@helper
-def start_logits(s: Any, unit: int, rows: Any, cols: Any, terms: Logits, sizes: Sizes) -> None:
-    """Write a unit's logits without their content, row + column."""
+@inlined
+def start_logits(s: Any, unit: int, parts: Any, rows: Any, cols: Any, terms: Logits,
+                 sizes: Sizes) -> None:
+    """Write a unit's logits without their content, row + column; the rows pass through `parts`."""
     lanes, extent = sizes.lanes.value, sizes.extent.value
     factor = splat(sizes.lanes, terms.position_factor)
-    parts = np.empty(extent * lanes, s.dtype)
     stores(parts, 0, lanes, times(rows, factor))
     cols = times(cols, factor)
     for row in range(extent):
@@ -112,79 +115,94 @@ def start_logits(s: Any, unit: int, rows: Any, cols: Any, terms: Logits, sizes: 
                plus(cols, load(sizes.lanes, parts, row * lanes)))
 
 
-@helper
-def content_of_one(s: Any, unit: int, query: Any, own: Any, key: Any, near: Any, first: int,
-                   last: int, factor: Any, sizes: Sizes, frame: HeadFrame) -> None:
+@inlined
+def scale_query(scaled: Any, first: int, qkv: Any, own: int, factor: Any, sizes: Sizes) -> None:
+    """Write one chunk of one pixel's queries, times the factor of the content."""
+    lanes = sizes.lanes.value
+    for vector in range(sizes.vectors.value):
+        store(scaled, first + vector * lanes,
+              load(sizes.lanes, qkv, own + vector * lanes) * splat(sizes.lanes, factor))
+
+
+@inlined
+def content_of_one(s: Any, unit: int, scaled: Any, qkv: Any, own: Any, keys: int, near: Any,
+                   pixel: int, first: int, last: int, factor: Any, sizes: Sizes,
+                   frame: HeadFrame) -> None:
     """Add one chunk of q . k of a unit's one pixel to the rows `first` to `last` of its window.
 
     Two rows at a time, or the even and the odd vectors of one: so many sums fill the registers.
     """
+    window = keys + near[pixel]
     lanes, vectors = sizes.lanes.value, sizes.vectors.value
     step, line = vectors * lanes, sizes.extent.value * lanes
-    scale = splat(sizes.lanes, factor)
+    scale_query(scaled, 0, qkv, own[pixel], factor, sizes)
     for row in range(first, last - 1, 2):
-        place, here = near[0] + row * frame.pitch, unit + row * line
+        place, here = window + row * frame.pitch, unit + row * line
         one = loads(sizes.lanes, s, here, lanes, sizes.extent)
         two = loads(sizes.lanes, s, here + line, lanes, sizes.extent)
         for vector in range(vectors):
-            q = load(sizes.lanes, query, own[0] + vector * lanes) * scale
-            one = add_products(one, q, key, place + vector * lanes, step)
-            two = add_products(two, q, key, place + frame.pitch + vector * lanes, step)
+            q = load(sizes.lanes, scaled, vector * lanes)
+            one = add_products(one, q, qkv, place + vector * lanes, step)
+            two = add_products(two, q, qkv, place + frame.pitch + vector * lanes, step)
         stores(s, here, lanes, one)
         stores(s, here + line, lanes, two)
     if (last - first) % 2:
-        place, here = near[0] + (last - 1) * frame.pitch, unit + (last - 1) * line
+        place, here = window + (last - 1) * frame.pitch, unit + (last - 1) * line
         one = loads(sizes.lanes, s, here, lanes, sizes.extent)
         two = splats(sizes.lanes, s.dtype.type(0), sizes.extent)
         for vector in range(0, vectors, 2):
-            q = load(sizes.lanes, query, own[0] + vector * lanes) * scale
-            one = add_products(one, q, key, place + vector * lanes, step)
-            q = load(sizes.lanes, query, own[0] + (vector + 1) * lanes) * scale
-            two = add_products(two, q, key, place + (vector + 1) * lanes, step)
+            q = load(sizes.lanes, scaled, vector * lanes)
+            one = add_products(one, q, qkv, place + vector * lanes, step)
+            q = load(sizes.lanes, scaled, (vector + 1) * lanes)
+            two = add_products(two, q, qkv, place + (vector + 1) * lanes, step)
         stores(s, here, lanes, plus_row(one, two))
 
 
-@helper
-def content_of_two(s: Any, unit: int, query: Any, own: Any, key: Any, near: Any, first: int,
-                   last: int, factor: Any, sizes: Sizes, frame: HeadFrame) -> None:
+@inlined
+def content_of_two(s: Any, unit: int, scaled: Any, qkv: Any, own: Any, keys: int, near: Any,
+                   pixel: int, first: int, last: int, factor: Any, sizes: Sizes,
+                   frame: HeadFrame) -> None:
     """Do as `content_of_one` for a unit of two pixels."""
+    window, beside = keys + near[pixel], keys + near[pixel + 1]
     lanes, vectors = sizes.lanes.value, sizes.vectors.value
     step, line = vectors * lanes, sizes.extent.value * lanes
-    scale = splat(sizes.lanes, factor)
+    scale_query(scaled, 0, qkv, own[pixel], factor, sizes)
+    scale_query(scaled, step, qkv, own[pixel + 1], factor, sizes)
     for row in range(first, last):
         one = splats(sizes.lanes, s.dtype.type(0), sizes.extent)
         two = splats(sizes.lanes, s.dtype.type(0), sizes.extent)
         for vector in range(vectors):
             place = row * frame.pitch + vector * lanes
-            q = load(sizes.lanes, query, own[0] + vector * lanes) * scale
-            one = add_products(one, q, key, near[0] + place, step)
-            q = load(sizes.lanes, query, own[1] + vector * lanes) * scale
-            two = add_products(two, q, key, near[1] + place, step)
+            q = load(sizes.lanes, scaled, vector * lanes)
+            one = add_products(one, q, qkv, window + place, step)
+            q = load(sizes.lanes, scaled, step + vector * lanes)
+            two = add_products(two, q, qkv, beside + place, step)
         here = unit + row * line
         before = loads(sizes.lanes, s, here, lanes, sizes.extent)
         stores(s, here, lanes, plus_row(before, folded(one, two)))
 
 
-@helper
-def position_of_one(s: Any, unit: int, query: Any, own: Any, tables: Any, row_entry: int,
-                    entries: Any, chunks: int, terms: Logits, sizes: Sizes,
-                    frame: HeadFrame) -> None:
+@inlined
+def position_of_one(s: Any, unit: int, parts: Any, qkv: Any, own: Any, pixel: int, row_table: Any,
+                    col_table: Any, row_entry: int, entries: Any, terms: Logits, counts: Counts,
+                    sizes: Sizes, frame: HeadFrame) -> None:
     """Write the logits of a unit's one pixel without their content."""
-    rows, cols = position_rows(query, own[0], tables, row_entry, entries[0], chunks, terms, sizes,
-                               frame)
-    start_logits(s, unit, rows, cols, terms, sizes)
+    rows, cols = position_rows(qkv, own[pixel], row_table, col_table, row_entry, entries[pixel],
+                               terms, sizes, counts, frame)
+    start_logits(s, unit, parts, rows, cols, terms, sizes)
 
 
-@helper
-def position_of_two(s: Any, unit: int, query: Any, own: Any, tables: Any, row_entry: int,
-                    entries: Any, chunks: int, terms: Logits, sizes: Sizes,
-                    frame: HeadFrame) -> None:
+@inlined
+def position_of_two(s: Any, unit: int, parts: Any, qkv: Any, own: Any, pixel: int, row_table: Any,
+                    col_table: Any, row_entry: int, entries: Any, terms: Logits, counts: Counts,
+                    sizes: Sizes, frame: HeadFrame) -> None:
     """Do as `position_of_one` for a unit of two pixels."""
-    rows, cols = position_rows(query, own[0], tables, row_entry, entries[0], chunks, terms, sizes,
-                               frame)
-    rows_beside, cols_beside = position_rows(query, own[1], tables, row_entry, entries[1], chunks,
-                                             terms, sizes, frame)
-    start_logits(s, unit, folded(rows, rows_beside), folded(cols, cols_beside), terms, sizes)
+    rows, cols = position_rows(qkv, own[pixel], row_table, col_table, row_entry, entries[pixel],
+                               terms, sizes, counts, frame)
+    rows_beside, cols_beside = position_rows(qkv, own[pixel + 1], row_table, col_table, row_entry,
+                                             entries[pixel + 1], terms, sizes, counts, frame)
+    start_logits(s, unit, parts, folded(rows, rows_beside), folded(cols, cols_beside), terms,
+                 sizes)
 
 
 def add_position(*args: Any) -> None:

@@ -1,5 +1,6 @@
 """Attention with heads as lanes: the fast path, where the number of heads fits a vector."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from .plan import Array, Plan
 from .sources import Keys, Source, keys_of
 from .tables import Tables
 from .vector_types import Constant
+from .vector_width import vector_bytes
 
 ROLES = 3
 
@@ -119,13 +121,17 @@ def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk
 def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables, keys: Keys, after: Output,
             arranged: HeadLanes, frame: HeadFrame, options: AttentionOptions) -> None:
     number = blocks.dtype.type
-    terms = Logits(keys.present, number(keys.content), options.position == "relative",
-                   number(keys.position), *tables[2:])
-    sizes = Sizes(Constant(arranged.lanes), Constant(arranged.heads), Constant(arranged.vectors),
-                  Constant(options.extent))
+    # Probabilities are powers of two of such logits.
+    content, position = (number(factor * math.log2(math.e))
+                         for factor in (keys.content, keys.position))
+    terms = Logits(keys.present, content, options.position == "relative", position, *tables[2:])
+    # Sums of two pixels fill the registers: 32 with AVX-512, 16 otherwise.
+    mixed = 8 if vector_bytes() == 64 else 4
+    sizes = Sizes(*map(Constant, (arranged.lanes, arranged.heads, arranged.vectors,
+                                  options.extent, min(mixed, arranged.vectors))))
     # Units share the window of a chunk; without another chunk to come back to, they need not.
     units = UNITS if arranged.chunks > 1 else 2 * UNITS
     plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, arranged.chunks,
                 arranged.groups, units, terms, after, sizes,
                 Counts(arranged.lanes, arranged.heads, options.extent,
-                       arranged.vectors * arranged.fold), frame)
+                       arranged.vectors * arranged.fold, arranged.chunks * arranged.chunk), frame)

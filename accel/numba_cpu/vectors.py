@@ -185,6 +185,45 @@ def _add_products(emitter: Emitter, args: Any) -> Any:
         for place, each in zip(places, emitter.members(args[0]), strict=True)])
 
 
+def add_both(row: Any, other: Any, x: Any, y: Any, a: Any, place: int) -> Any:
+    """Add x times adjacent vectors of `a` to a row, and y times them to another row."""
+    step = len(x)
+    return (add_products(row, x, a, place, step), add_products(other, y, a, place, step))
+
+
+@emits(add_both, lambda row, other, x, y, a, place: types.UniTuple(row, 2))
+def _add_both(emitter: Emitter, args: Any) -> Any:
+    kind, array = emitter.signature.args[0], emitter.array(4, args)
+    place, rows = emitter.whole(5, args), ([], [])
+    for n, sums in enumerate(zip(*map(emitter.members, args[:2]), strict=True)):
+        vector = emitter.load(array, place, kind.dtype, n * kind.dtype.lanes)
+        for row, factor, each in zip(rows, args[2:4], sums, strict=True):
+            row.append(emitter.fma(factor, vector, each, kind.dtype))
+    pair = [emitter.context.make_tuple(emitter.builder, kind, row) for row in rows]
+    return emitter.context.make_tuple(emitter.builder, emitter.signature.return_type, pair)
+
+
+def transposed(row: Any) -> Any:
+    """Turn lanes into rows and rows into lanes; there are as many of both, a power of two."""
+    return tuple(np.stack(row).T.copy())
+
+
+@emits(transposed, lambda row: row)
+def _transposed(emitter: Emitter, args: Any) -> Any:
+    rows, lanes = emitter.members(args[0]), emitter.signature.return_type.dtype.lanes
+    # Blocks of 1, 2, 4 ... lanes change places with those across the diagonal.
+    bits = [1 << bit for bit in range(lanes.bit_length() - 1)]
+    for block in reversed(bits):
+        for n in range(lanes):
+            if not n & block:
+                x, y = rows[n], rows[n + block]
+                rows[n] = emitter.shuffle(x, y, [
+                    lanes + lane - block if lane & block else lane for lane in range(lanes)])
+                rows[n + block] = emitter.shuffle(x, y, [
+                    lanes + lane if lane & block else lane + block for lane in range(lanes)])
+    return emitter.row(rows)
+
+
 def take(a: Any, place: int, count: Constant) -> Any:
     """Read a[place:place + count] as a tuple of numbers, which lives in registers."""
     return tuple(a[place + n] for n in range(count.value))
