@@ -12,7 +12,7 @@ from sasakit.reference.contract.options import AttentionOptions
 from .arrays import NUMBA, Floats, Integers, empty, flat
 from .dense import Packed, dense, pack_weights, pixel_walk
 from .frame import frame_of
-from .head_layout import LaneTables, head_lanes, lane_tables
+from .head_layout import HeadLanes, LaneTables, head_lanes, lane_tables
 from .heads import HeadLayer, attend_arranged, pack_heads, run_heads
 from .norm import folded
 from .pack import pack
@@ -102,6 +102,13 @@ class Layer(NamedTuple):
     fast: HeadLayer | None
 
 
+def _arrangement(options: AttentionOptions, depth: int, dtype: np.dtype) -> HeadLanes | None:
+    """How a whole layer lies with heads as lanes; None where it does not."""
+    if options.projection == "per_head" or options.position == "absolute":
+        return None
+    return head_lanes(options.heads, depth, dtype)
+
+
 def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
                norm: tuple[Floats, Floats] | None = None) -> Layer:
     """Pack one layer's weights.
@@ -119,9 +126,12 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
     key = weights["w_key"] if options.content else None
     tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
                          options, w_query)
-    arranged = head_lanes(options.heads, depth, w_query.dtype)
-    if arranged is not None and not per_head and options.position != "absolute":
-        fast = pack_heads((w_query, key, w_value), tables, arranged, options.heads, depth)
+    arranged = _arrangement(options, depth, bias.dtype)
+    if arranged is not None:
+        plan, matrices = Plan(), [None if w is None else flat(w) for w in (w_query, key, w_value)]
+        fast = pack_heads(plan, matrices, lane_tables(tables, arranged, options.heads, depth),
+                          arranged, options.heads, depth)
+        plan.run()
         return Layer(fast.projections, w_query.shape[0], depth, tables, bias, fast)
     names = [w for w in (w_query, key, w_value) if w is not None]
     matrices = []
@@ -166,8 +176,30 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
     Raises ValueError for shapes and names, TypeError for dtypes.
     """
     check_attention_layer(NUMBA, x, weights, options)
-    layer = pack_layer(weights, options)
-    out, plan = empty((*x.shape[:3], layer.bias.size), x), Plan()
-    run_layer(plan, out.reshape(-1), flat(x), x.shape, layer, options)
-    plan.run()
+    w_query, w_value = weights["w_query"], weights["w_value"]
+    channels = w_value.size // x.shape[3] if options.projection == "dense" else \
+        options.heads * w_value.shape[2]
+    out, depth = empty((*x.shape[:3], channels), x), channels // options.heads
+    arranged = _arrangement(options, depth, out.dtype)
+    if arranged is None:
+        plan = Plan()
+        run_layer(plan, out.reshape(-1), flat(x), x.shape, pack_layer(weights, options), options)
+        plan.run()
+        return out
+    tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
+                         options, w_query)
+    row, col, *bounds = lane_tables(tables, arranged, options.heads, depth)
+    arrays = [out.reshape(-1), flat(x), flat(w_query), flat(w_value), row, col]
+    if options.content:
+        arrays.append(flat(weights["w_key"]))
+
+    def build(plan: Plan) -> None:
+        to, images, query, value, rows, cols, *key = map(plan.input, arrays)
+        layer = pack_heads(plan, (query, key[0] if key else None, value),
+                           LaneTables(rows, cols, *bounds), arranged, options.heads, depth)
+        run_heads(plan, to, images, x.shape, layer, np.zeros(channels, out.dtype), options)
+
+    with one_call_plans.plan(("attention_layer", x.shape, out.dtype.str, channels, options),
+                             build) as plan:
+        plan.run(*arrays)
     return out

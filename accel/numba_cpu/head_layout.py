@@ -147,9 +147,10 @@ def lane_tables(tables: Tables, arranged: HeadLanes, heads: int, depth: int) -> 
 
 
 def _side_by_side(table: Floats, arranged: HeadLanes) -> Floats:
-    heads, entries, depth = table.shape
-    places, numbers = channel_places(arranged, heads, depth), arranged.chunks * arranged.chunk
-    out = np.zeros((arranged.groups, entries, numbers), table.dtype.newbyteorder("="))
-    for head in range(heads):
-        out[head // arranged.heads][:, places[head] % numbers] = table[head]
+    _, entries, depth = table.shape
+    padded = arranged.chunks * arranged.vectors * arranged.fold
+    out = np.zeros((arranged.groups, entries, padded, arranged.heads),
+                   table.dtype.newbyteorder("="))
+    by_group = table.reshape(arranged.groups, arranged.heads, entries, depth)
+    out[:, :, :depth] = by_group.transpose(0, 2, 3, 1)
     return out.reshape(-1)

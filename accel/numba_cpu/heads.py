@@ -10,7 +10,7 @@ from sasakit.reference.contract.options import AttentionOptions
 
 from .arrange import arrange
 from .arrays import Floats, Integers
-from .dense import Packed, dense, pack_weights
+from .dense import Packed, dense, panel_lanes
 from .gemm import Walk
 from .head_attention import UNITS, Output, head_attention_kernel
 from .head_layout import (
@@ -19,12 +19,11 @@ from .head_layout import (
     LaneTables,
     channel_places,
     head_frame,
-    lane_tables,
 )
 from .head_logits import Counts, Logits, Sizes
+from .head_weights import pack_heads_kernel
 from .plan import Array, Plan
 from .sources import Keys, Source, keys_of
-from .tables import Tables
 from .vector_types import Constant
 from .vector_width import vector_bytes
 
@@ -56,33 +55,38 @@ def attend_arranged(plan: Plan, out: Array, shape: tuple[int, ...], query: Sourc
     """Write (batch, height, width, heads, depth) of the sources, ATT-5."""
     frame, dtype = head_frame(shape, arranged, options), out.dtype
     heads, depth = shape[3:]
-    places, keys = channel_places(arranged, heads, depth), keys_of(shape, key is not None, options,
-                                                                   dtype)
+    keys = keys_of(shape, key is not None, options, dtype)
     role = arranged.blocks * frame.plane
     blocks = plan.zeros((frame, arranged, depth), ROLES * role, dtype)
     parts = (blocks[:role], blocks[role:2 * role], blocks[2 * role:])
-    arrange(plan, parts[0], *query, places, arranged.chunk, frame)
+    arrange(plan, parts[0], *query, depth, arranged, frame)
     if keys.present:
-        arrange(plan, parts[1], *(key or query), places, arranged.chunk, frame, taken=keys.taken,
+        arrange(plan, parts[1], *(key or query), depth, arranged, frame, taken=keys.taken,
                 factor=keys.factor, embedding=keys.embedding)
-    arrange(plan, parts[2], *value, places, arranged.chunk, frame)
+    arrange(plan, parts[2], *value, depth, arranged, frame)
     shift = np.zeros(arranged.blocks * arranged.chunk, dtype)
     _launch(plan, out, blocks, tables, keys, Output(shift, False, False, depth, heads * depth),
             arranged, frame, options)
 
 
-def pack_heads(matrices: Sequence[Floats | None], tables: Tables, arranged: HeadLanes, heads: int,
-               depth: int) -> HeadLayer:
-    """Pack a layer's (channels_in, channels_out) projections of queries, keys and values."""
-    places = channel_places(arranged, heads, depth)
-    role, parts = arranged.blocks * arranged.chunk, []
-    for part, matrix in enumerate(matrices):
+def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: LaneTables,
+               arranged: HeadLanes, heads: int, depth: int) -> HeadLayer:
+    """Pack a layer's flat (channels_in, channels_out) projections of queries, keys and values."""
+    dtype, taps = next((w.dtype, w.size // (heads * depth)) for w in matrices if w is not None)
+    role, wide = arranged.blocks * arranged.chunk, panel_lanes(dtype)
+    weights = plan.zeros("weights", ROLES * role * taps, dtype)
+    panels = [(0, first, wide) for part, matrix in enumerate(matrices) if matrix is not None
+              for first in range(part * role, part * role + role, wide)]
+    used = 0
+    for matrix in matrices:
         if matrix is not None:
-            full = np.zeros((matrix.shape[0], role), matrix.dtype)
-            full[:, places.reshape(-1)] = matrix
-            parts.append((full, 0, part * role))
-    return HeadLayer(pack_weights(parts, ROLES * role), lane_tables(tables, arranged, heads, depth),
-                     arranged, places)
+            plan.launch(pack_heads_kernel, weights, matrix, taps, used, depth, arranged.groups,
+                        arranged.chunks * arranged.vectors * arranged.fold, wide,
+                        Constant(arranged.heads))
+            used += role
+    packed = Packed(weights[:used * taps], np.array(panels, np.int64).reshape(-1),
+                    np.zeros(used, dtype), ROLES * role)
+    return HeadLayer(packed, tables, arranged, channel_places(arranged, heads, depth))
 
 
 def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: HeadLayer,
