@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from sasakit.reference.contract.checks import check_stem
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
@@ -13,6 +15,7 @@ from .max_pool import max_pool
 from .mixture import apply_mixture, mixture_matrices
 from .norm import fold_norm, folded
 from .plan import Array, Plan
+from .stem_blocks import HEADS, StemWeights, attend_blocks, lanes_last
 
 
 class Stem(NamedTuple):
@@ -20,13 +23,15 @@ class Stem(NamedTuple):
 
     packed    w_conv; or w_query, w_key and, for a plain stem, w_value side by side
     values    w_value packed for conv_value, a matrix per position for mixture, otherwise None
+    fast      the same for heads as lanes, where they can be; values are then packed by place too
     """
 
     options: StemOptions
-    packed: Packed
+    packed: Packed | None
     values: Packed | Floats | None
     shift: Floats
     channels: int
+    fast: StemWeights | None = None
 
 
 def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
@@ -36,6 +41,8 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
     if options.kind == "conv":
         w = folded(weights["w_conv"], factor).reshape(-1, channels)
         return Stem(options, pack_weights([(w, 0, 0)], channels, shift), None, shift, channels)
+    if options.heads in HEADS:
+        return _pack_lanes(weights, options, factor, shift)
     matrices = [weights["w_query"], weights["w_key"]]
     w_value = weights["w_value"]
     values: Packed | Floats | None = None
@@ -53,6 +60,26 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
     return Stem(options, packed, values, shift, channels)
 
 
+def _pack_lanes(weights: Mapping[str, Floats], options: StemOptions, factor: Floats,
+                shift: Floats) -> Stem:
+    heads, window, w_value = options.heads, options.window, weights["w_value"]
+    query, key = (lanes_last(weights[name], heads) for name in ("w_query", "w_key"))
+    bias, depth = lanes_last(shift, heads), shift.size // heads
+    values, matrices = None, bias[:0]
+    if options.kind == "conv_value":
+        w = folded(w_value, factor)
+        by_place = lanes_last(w, heads).reshape(-1, bias.size)
+        values = pack_weights([(by_place, 0, 0)], bias.size)
+    else:
+        w = mixture_matrices(w_value, weights["emb_row"], weights["emb_col"], weights["nu"]) \
+            if options.kind == "mixture" else np.broadcast_to(w_value, (window, window,
+                                                                        *w_value.shape))
+        # Probabilities sum to one, so a factor may meet the values before they are mixed.
+        matrices = lanes_last(folded(w, factor), heads)
+    fast = StemWeights(query, key, matrices, bias, depth, bias.size // heads, heads)
+    return Stem(options, None, values, shift, shift.size, fast)
+
+
 def run_stem(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem: Stem) -> None:
     """Write (batch, rows, cols, channels) of images of shape (batch, height, width, channels)."""
     batch, height, width, _ = shape
@@ -64,6 +91,16 @@ def run_stem(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem
         plan.release(y)
         return
     window, heads, pixels = stem.options.window, stem.options.heads, batch * height * width
+    before = AttentionOptions(extent=window).slots_before
+    if stem.fast is not None:
+        given = stem.fast.bias[:0]
+        if isinstance(stem.values, Packed):
+            given = plan.buffer(pixels * stem.values.channels, out.dtype)
+            convolve(plan, given, images, shape, stem.values, window, stride=1, before=before)
+        attend_blocks(plan, out, images, shape, stem.fast, given, window)
+        if given.size:
+            plan.release(given)
+        return
     stride = stem.packed.channels
     x = plan.buffer(pixels * stride, out.dtype)
     dense(plan, x, images, stem.packed, pixel_walk(shape, stride))
@@ -72,7 +109,6 @@ def run_stem(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem
         values, start, value_stride = plan.buffer(pixels * stem.channels, out.dtype), 0, \
             stem.channels
         if isinstance(stem.values, Packed):
-            before = AttentionOptions(extent=window).slots_before
             convolve(plan, values, images, shape, stem.values, window, stride=1, before=before)
         else:
             apply_mixture(plan, values, images, shape, stem.values)

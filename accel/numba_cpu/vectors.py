@@ -170,6 +170,20 @@ def _largest(emitter: Emitter, args: Any) -> Any:
     return x
 
 
+def maximum(row: Any, other: Any) -> Any:
+    """Take the larger of two rows, number by number, and NaN where either is."""
+    return tuple(np.maximum(x, y) for x, y in zip(row, other, strict=True))
+
+
+@emits(maximum, lambda row, other: row)
+def _maximum(emitter: Emitter, args: Any) -> Any:
+    builder = emitter.builder
+    return emitter.row([
+        builder.select(builder.fcmp_unordered("uno", y, y), y,
+                       builder.select(builder.fcmp_unordered(">", x, y), x, y))
+        for x, y in zip(*map(emitter.members, args), strict=True)])
+
+
 def add_products(row: Any, x: Any, a: Any, place: int, step: int) -> Any:
     """Add x times the vectors of `a` that are `step` apart, each to its own vector of the row."""
     return tuple(each + x * a[place + n * step:place + n * step + len(x)]
