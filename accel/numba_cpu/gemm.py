@@ -195,9 +195,12 @@ def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, bias: Any, residual
     total = walk.batch * walk.height * walk.width
     blocks, count = (total + block - 1) // block, panels.size // 3
     groups = (count + group - 1) // group
+    apart = weights.size > total * walk.segments * walk.taps
     for index in prange(blocks * groups):
         task = signed(index)
-        number, first = task // groups, task % groups * group
+        # Threads take neighbouring tasks: the larger of the two is shared out among them.
+        number, part = (task % blocks, task // blocks) if apart else (task // groups, task % groups)
+        first = part * group
         sources, targets = np.empty(block, np.int64), np.empty(block, np.int64)
         partial = np.empty(block * shape.lanes.value * shape.columns.value, out.dtype)
         pixels = locate(number * block, sources, targets, walk)
