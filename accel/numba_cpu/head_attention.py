@@ -11,13 +11,14 @@ import numpy as np
 from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
 from .jit import inlined, kernel, prange, signed
-from .vector_exp import power_of_two
+from .vector_exp import power_of_two, powers_of_two
 from .vectors import (
     add_both,
     add_products,
     larger,
     load,
     loads,
+    plus,
     plus_row,
     rectified,
     splat,
@@ -25,6 +26,7 @@ from .vectors import (
     spread,
     store,
     stores,
+    summed,
     transposed,
 )
 
@@ -80,8 +82,17 @@ def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
     peak = load(sizes.lanes, s, unit)
     for slot in range(1, slots):
         peak = larger(load(sizes.lanes, s, unit + slot * lanes), peak)
-    total = splat(sizes.lanes, number(0))
-    for slot in range(slots):
+    group, none = sizes.mixed.value, splat(sizes.lanes, number(0))
+    totals, whole = splats(sizes.lanes, number(0), sizes.mixed), slots // sizes.mixed.value \
+        * sizes.mixed.value
+    for slot in range(0, whole, group):
+        place = unit + slot * lanes
+        weights = powers_of_two(plus(loads(sizes.lanes, s, place, lanes, sizes.mixed),
+                                     none - peak))
+        totals = plus_row(totals, weights)
+        stores(s, place, lanes, weights)
+    total = summed(totals)
+    for slot in range(whole, slots):
         place = unit + slot * lanes
         weight = power_of_two(load(sizes.lanes, s, place) - peak)
         total = total + weight

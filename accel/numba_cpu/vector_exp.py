@@ -43,7 +43,23 @@ def power_of_two(x: Any) -> Any:
 
 @emits(power_of_two, lambda x: x)
 def _power_of_two(emitter: Emitter, args: Any) -> Any:
-    builder, kind = emitter.builder, emitter.signature.return_type
+    return _powers(emitter, emitter.signature.return_type, [args[0]])[0]
+
+
+def powers_of_two(row: Any) -> Any:
+    """2^x of every vector of a row, none of whose numbers are positive."""
+    return tuple(np.exp2(x) for x in row)
+
+
+@emits(powers_of_two, lambda row: row)
+def _powers_of_two(emitter: Emitter, args: Any) -> Any:
+    return emitter.row(_powers(emitter, emitter.signature.return_type.dtype,
+                               emitter.members(args[0])))
+
+
+def _powers(emitter: Emitter, kind: Any, row: list[Any]) -> list[Any]:
+    # Step by step for all of them: each is a chain in which every step waits for the one before.
+    builder = emitter.builder
     form = FLOAT32 if kind.dtype == types.float32 else FLOAT64
 
     def number(value: float) -> Any:
@@ -52,14 +68,17 @@ def _power_of_two(emitter: Emitter, args: Any) -> Any:
     # Added and taken away, this rounds to a whole number, and leaves it in the low bits. A sum
     # that has a flag is given no others, and is not simplified to nothing.
     magic, flags = number(1.5 * 2.0 ** form.fraction + form.spare), ("nsz",)
-    x = emitter.larger(number(form.least), args[0])
-    shifted = builder.fadd(x, magic, flags=flags)
-    r = builder.fsub(x, builder.fsub(shifted, magic, flags=flags), flags=flags)
-    y = number(form.polynomial[-1])
+    row = [emitter.larger(number(form.least), x) for x in row]
+    shifted = [builder.fadd(x, magic, flags=flags) for x in row]
+    whole = [builder.fsub(x, magic, flags=flags) for x in shifted]
+    r = [builder.fsub(x, n, flags=flags) for x, n in zip(row, whole, strict=True)]
+    y = [number(form.polynomial[-1])] * len(row)
     for coefficient in form.polynomial[-2::-1]:
-        y = emitter.fma(y, r, number(coefficient), kind)
+        y = [emitter.fma(each, x, number(coefficient), kind) for each, x in zip(y, r, strict=True)]
     places = ir.Constant(kind.llvm_bits, [form.fraction] * kind.lanes)
-    exponent = builder.shl(builder.bitcast(shifted, kind.llvm_bits), places)
-    scaled = builder.bitcast(builder.add(builder.bitcast(y, kind.llvm_bits), exponent), kind.llvm)
+    bits = [builder.shl(builder.bitcast(x, kind.llvm_bits), places) for x in shifted]
+    scaled = [builder.add(builder.bitcast(each, kind.llvm_bits), exponent)
+              for each, exponent in zip(y, bits, strict=True)]
     # Scaled last: a subnormal result is rounded once.
-    return builder.fmul(scaled, number(2.0 ** -form.spare))
+    return [builder.fmul(builder.bitcast(x, kind.llvm), number(2.0 ** -form.spare))
+            for x in scaled]

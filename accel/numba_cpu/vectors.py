@@ -155,19 +155,17 @@ def _times(emitter: Emitter, args: Any) -> Any:
     return emitter.row([emitter.builder.fmul(each, args[1]) for each in emitter.members(args[0])])
 
 
-def largest(row: Any, x: Any) -> Any:
-    """Take the largest of a vector and all vectors of a row, lane by lane."""
-    for each in row:
-        x = larger(each, x)
-    return x
+def summed(row: Any) -> Any:
+    """Add all vectors of a row, lane by lane."""
+    return sum(row[1:], row[0])
 
 
-@emits(largest, lambda row, x: x)
-def _largest(emitter: Emitter, args: Any) -> Any:
-    x = args[1]
-    for each in emitter.members(args[0]):
-        x = emitter.larger(each, x)
-    return x
+@emits(summed, lambda row: row.dtype)
+def _summed(emitter: Emitter, args: Any) -> Any:
+    first, *rest = emitter.members(args[0])
+    for each in rest:
+        first = emitter.builder.fadd(first, each)
+    return first
 
 
 def maximum(row: Any, other: Any) -> Any:

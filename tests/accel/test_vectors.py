@@ -6,7 +6,7 @@ from numba import njit
 
 from sasakit.accel.numba_cpu import vector_tiles, vectors
 from sasakit.accel.numba_cpu.jit import FASTMATH
-from sasakit.accel.numba_cpu.vector_exp import power_of_two
+from sasakit.accel.numba_cpu.vector_exp import power_of_two, powers_of_two
 from sasakit.accel.numba_cpu.vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
 from sasakit.accel.numba_cpu.vector_types import Constant
 from sasakit.accel.numba_cpu.vectors import (
@@ -14,9 +14,9 @@ from sasakit.accel.numba_cpu.vectors import (
     add_products,
     folded,
     larger,
-    largest,
     load,
     loads,
+    maximum,
     plus,
     plus_row,
     prefetch,
@@ -26,6 +26,7 @@ from sasakit.accel.numba_cpu.vectors import (
     spread,
     store,
     stores,
+    summed,
     take,
     times,
     transposed,
@@ -48,7 +49,8 @@ def rows_of_vectors(out, a, b, lanes, count, rows, heads):
     stores(out, 0, step, add_products(row, load(lanes, b, 0), b, 2, 5))
     stores(out, 100, step, plus(times(row, load(lanes, b, 3)), load(lanes, b, 4)))
     stores(out, 200, step, plus_row(row, splats(lanes, a[2], count)))
-    store(out, 300, largest(row, load(lanes, b, 0)))
+    store(out, 300, summed(row))
+    stores(out, 700, step, maximum(row, loads(lanes, b, 3, 2, count)))
     stores(out, 400, step, folded(row, loads(lanes, b, 0, 1, count)))
     first, second = add_both(row, row, load(lanes, a, 3), load(lanes, b, 5), b, 6)
     stores(out, 500, step, plus_row(times(first, load(lanes, a, 2)), second))
