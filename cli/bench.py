@@ -15,6 +15,25 @@ if TYPE_CHECKING:
 
 # Seconds of turns with --quick, in each case.
 QUICK_LAYER, QUICK_NETWORK = 2.0, 4.0
+# What both commands say at the end of their help.
+KEYS = """\b
+Keys of --json:
+  format, spec_version, benchmark (layer or network), command, notes
+  machine   cpu (name, instruction_set, float32_lanes), cores, threads, threading_layer,
+            system, python, packages (name to version), environment (what may change the speed)
+  ceilings  multiply_add (threads, gflops), copy_gbytes
+  cases     case, batch, threads, shape (sizes by name), curve (whether it is only a point of
+            one), rounds, disturbed (those in which other processes ran, left out unless all
+            were; null where this cannot be seen),
+            contestants (name, against, milliseconds, ratio, flops, bytes, gflops,
+            share_of_peak, note), missing (name, reason)
+  figures   name, unit (bytes, seconds), value, reason (why value is null)
+  targets   row, case, kind (ratio, share: at least the target; seconds: at most), target,
+            measured, met, against (the fastest peer), without (peers that are missing),
+            reason (why measured is null)
+
+Exit status: 0, whoever is missing and whatever is not met; 2
+for an error in the command line."""
 
 
 @click.group()
@@ -54,7 +73,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-@bench.command()
+@bench.command(epilog=KEYS)
 @_options
 def layer(batch: int | None, threads: int | None, rounds: int, quick: bool,
           pictures: Path | None, as_json: bool) -> None:
@@ -85,31 +104,13 @@ def layer(batch: int | None, threads: int | None, rounds: int, quick: bool,
       sasakit bench layer
       sasakit bench layer --batch 8 --threads 1 --rounds 101
       sasakit bench layer --quick --json
-
-    \b
-    Keys of --json:
-      format, spec_version, benchmark (layer or network), command, notes
-      machine   cpu (name, instruction_set, float32_lanes), cores, threads, threading_layer,
-                system, python, packages (name to version), environment (what may change the speed)
-      ceilings  multiply_add (threads, gflops), copy_gbytes
-      cases     case, batch, threads, shape (sizes by name), curve (whether it is only a point of
-                one), rounds, disturbed (those in which other processes ran, left out unless all
-                were; null where this cannot be seen),
-                contestants (name, against, milliseconds, ratio, flops, bytes, gflops,
-                share_of_peak, note), missing (name, reason)
-      figures   name, unit (bytes, seconds), value, reason (why value is null)
-      targets   row, case, kind (ratio, share: at least the target; seconds: at most), target,
-                measured, met, against (the fastest peer), without (peers that are missing),
-                reason (why measured is null)
-
-    Exit status: 0, whoever is missing and whatever is not met; 2 for an error in the command line.
     """
     from .bench_layer import layer_contests
     _measure("layer", lambda threads: layer_contests(batch, threads, quick, pictures is not None),
              threads, rounds, QUICK_LAYER if quick else None, pictures, as_json)
 
 
-@bench.command()
+@bench.command(epilog=KEYS)
 @_options
 def network(batch: int | None, threads: int | None, rounds: int, quick: bool,
             pictures: Path | None, as_json: bool) -> None:
@@ -133,10 +134,6 @@ def network(batch: int | None, threads: int | None, rounds: int, quick: bool,
       sasakit bench network
       sasakit bench network --batch 8
       sasakit bench network --quick --json
-
-    Keys of --json: those of sasakit bench layer.
-
-    Exit status: 0, whoever is missing and whatever is not met; 2 for an error in the command line.
     """
     from .bench_network import network_contests
     _measure("network", lambda count: network_contests(batch, count, quick), threads, rounds,

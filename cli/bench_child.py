@@ -83,8 +83,9 @@ def _status(name: str) -> int:
     raise RuntimeError(f"this system does not tell {name}")
 
 
-def _measure_memory(make: Callable[[dict[str, int], int], Callable[[], Any]],
-                    sizes: dict[str, int]) -> float:
+def measure_memory(make: Callable[[dict[str, int], int], Callable[[], Any]],
+                   sizes: dict[str, int]) -> float:
+    """Bytes that the first call at this size held at most beyond its output, in this process."""
     # Code, threads and their stacks are there before anything is measured.
     make(sizes, SMALL)()
     run = make(sizes, sizes["size"])
@@ -106,8 +107,8 @@ def _first_network(sizes: dict[str, int]) -> float:
 
 
 TASKS: dict[str, Callable[[dict[str, int]], float]] = {
-    "sasakit": lambda sizes: _measure_memory(_sasakit_layer, sizes),
-    "unfold": lambda sizes: _measure_memory(_unfold_layer, sizes),
+    "sasakit": lambda sizes: measure_memory(_sasakit_layer, sizes),
+    "unfold": lambda sizes: measure_memory(_unfold_layer, sizes),
     "first-layer": _first_layer, "first-network": _first_network,
 }
 

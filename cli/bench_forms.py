@@ -9,6 +9,7 @@ Windows have an odd extent, and what lies outside the image is zero (PAD-1).
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -102,14 +103,14 @@ def _tiles(x: Tensor, extent: int, sizes: tuple[int, int]) -> Tensor:
     A tile has `extent` rows and columns, and reaches half a window further on every side.
     sizes  how many tiles there are, down and across
     """
-    (height, width), half = x.shape[-2:], extent // 2
-    reach = 2 * extent - 1
+    batch, heads, depth, height, width = map(int, x.shape)
+    half, reach = extent // 2, 2 * extent - 1
     down, across = sizes
     seen = F.pad(x, (half, half + across * extent - width, half, half + down * extent - height))
     for axis, count in ((3, down), (4, across)):
-        at = torch.arange(count)[:, None] * extent + torch.arange(reach)
-        seen = seen.index_select(axis, at.flatten())
-    batch, heads, depth = x.shape[:3]
+        # NumPy's, so that to whoever traces this it is a constant.
+        at = np.arange(count)[:, None] * extent + np.arange(reach)
+        seen = seen.index_select(axis, torch.from_numpy(at.ravel()))
     return (seen.view(batch, heads, depth, down, reach, across, reach)
             .permute(0, 1, 3, 5, 2, 4, 6))
 
@@ -119,11 +120,12 @@ def _banded(table: Tensor) -> tuple[Tensor, Tensor]:
 
     The second is (extent, reach): 0 inside the window, minus infinity outside.
     """
-    extent = len(table)
-    offset = torch.arange(2 * extent - 1) - torch.arange(extent)[:, None]
-    inside = (offset >= 0) & (offset < extent)
-    outside = torch.zeros(inside.shape).masked_fill(~inside, -torch.inf)
-    return table[offset.clamp(0, extent - 1)], outside
+    extent, half = map(int, table.shape)
+    offset = np.arange(2 * extent - 1) - np.arange(extent)[:, None]
+    nearest = offset.clip(0, extent - 1)
+    outside = np.where(offset == nearest, 0, -np.inf).astype(np.float32)
+    entries = table.index_select(0, torch.from_numpy(nearest.ravel()))
+    return entries.view(*offset.shape, half), torch.from_numpy(outside)
 
 
 def by_tiles(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tensor) -> Tensor:
@@ -131,8 +133,10 @@ def by_tiles(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tensor
 
     Almost 4 times the multiply-adds, but in the one operation that every engine does well.
     """
-    (batch, heads, depth, height, width), (extent, half) = query.shape, row.shape
-    down, across = -(-height // extent), -(-width // extent)
+    # Plain numbers, also while it is traced: an engine is to know every size.
+    batch, heads, depth, height, width = map(int, query.shape)
+    extent, half = map(int, row.shape)
+    down, across, reach = -(-height // extent), -(-width // extent), 2 * extent - 1
     filled = F.pad(query, (0, across * extent - width, 0, down * extent - height))
     # (batch, heads, down, across, rows, cols, depth) of each tile
     q = (filled.view(batch, heads, depth, down, extent, across, extent)
@@ -141,11 +145,12 @@ def by_tiles(query: Tensor, key: Tensor, value: Tensor, row: Tensor, col: Tensor
     (rows, outside), (cols, _) = _banded(row), _banded(col)
     of_row = q[..., :half] @ rows.transpose(1, 2) + outside[:, None]
     of_col = (q[..., half:].transpose(4, 5) @ cols.transpose(1, 2)).transpose(4, 5) + outside
-    logits = (q.flatten(4, 5) @ k).view(*of_row.shape, -1)
+    logits = (q.flatten(4, 5) @ k).view(batch, heads, down, across, extent, extent, reach, reach)
     logits = logits + of_row[..., None] + of_col[..., None, :]
     p = logits.flatten(6).softmax(dim=-1).flatten(4, 5)
-    y = (p @ v.transpose(-2, -1)).view(q.shape).permute(0, 1, 6, 2, 4, 3, 5)
-    return y.reshape(filled.shape)[..., :height, :width]
+    y = (p @ v.transpose(-2, -1)).view(batch, heads, down, across, extent, extent, depth)
+    y = y.permute(0, 1, 6, 2, 4, 3, 5).reshape(batch, heads, depth, down * extent, across * extent)
+    return y[..., :height, :width]
 
 
 CORES: dict[str, Core] = {"unfold, einsum": by_einsum, "unfold, matmul": by_matmul,

@@ -118,13 +118,18 @@ def _curve_contests(threads: int) -> Iterator[Contest]:
         yield contest
 
 
+def case_name(shape: Shape, batch: int, options: AttentionOptions) -> str:
+    """What a case is called; its extent is named where it is not the usual one."""
+    size, channels = shape
+    wide = "" if options.extent == OPTIONS.extent else f", extent {options.extent}"
+    return f"{size}x{size}, {channels} channels, batch {batch}{wide}"
+
+
 def layer_contest(shape: Shape, batch: int, threads: int, forms: Sequence[str],
                   options: AttentionOptions) -> Contest:
     """One layer: ours, the convolutions, and the peers of some FORMS."""
-    size, channels = shape
-    wide = "" if options.extent == OPTIONS.extent else f", extent {options.extent}"
-    contest = Contest(f"{size}x{size}, {channels} channels, batch {batch}{wide}", batch, threads,
-                      {"size": size, "channels": channels, "extent": options.extent})
+    contest = Contest(case_name(shape, batch, options), batch, threads,
+                      {**shape._asdict(), "extent": options.extent})
     inputs, works = draw(shape, batch, options), count_works(shape, batch, options)
     _enter_ours(contest, inputs, works, options)
 

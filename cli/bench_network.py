@@ -24,7 +24,6 @@ from .bench_rounds import Contest, Missing, Run, Work, faster
 from .bench_targets import ALL_ATTENTION, COMPILED, CONVOLUTIONAL, EAGER, NETWORK
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .bench_resnet import ResNet
@@ -53,7 +52,7 @@ def network_contests(batch: int | None, threads: int, quick: bool) -> Iterator[C
     with tempfile.TemporaryDirectory() as folder:
         chosen: tuple[str, ...] | None = None
         for images, used in counts:
-            peers = Peers(SPEC, images, used, Path(folder))
+            peers = Peers(SPEC, images, used, Path(folder), quick)
             with thread_count(used):
                 contest = _contest(peers, quick, chosen)
                 yield contest
@@ -63,12 +62,17 @@ def network_contests(batch: int | None, threads: int, quick: bool) -> Iterator[C
                 chosen = tuple(ranked[:FASTEST])
 
 
+def case_name(batch: int, threads: int) -> str:
+    """What a case is called."""
+    return f"{SIZE}x{SIZE}, batch {batch}{', one thread' if threads == 1 else ''}"
+
+
 def _contest(peers: "Peers", quick: bool, chosen: tuple[str, ...] | None) -> Contest:
     """Ours and every peer that can be had; chosen: names of those who come, None for all."""
-    alone = ", one thread" if peers.threads == 1 else ""
-    contest = Contest(f"{SIZE}x{SIZE}, batch {peers.batch}{alone}", peers.batch, peers.threads,
+    contest = Contest(case_name(peers.batch, peers.threads), peers.batch, peers.threads,
                       {"size": SIZE, "depth": SPEC.depth})
-    for name, stem in ((NETWORK, "conv"), (ALL_ATTENTION, "mixture")):
+    stems = ((NETWORK, "conv"), (ALL_ATTENTION, "mixture"))
+    for name, stem in stems if chosen is None else stems[:1]:
         spec = replace(SPEC, stem=stem)
         contest.enter(name, NETWORK, count_work(spec, peers.batch, SIZE),
                       our_network(spec, peers.batch))
@@ -101,10 +105,14 @@ class Peers:
     """The convolutional network in torch, and what else runs it; each is made when it is asked.
 
     folder  where exported networks are written
+    quick   compile for that layout in memory alone which came first without compiling
     """
 
-    def __init__(self, spec: NetworkSpec, batch: int, threads: int, folder: Path) -> None:
+    def __init__(self, spec: NetworkSpec, batch: int, threads: int, folder: Path,
+                 quick: bool) -> None:
         self.spec, self.batch, self.threads, self.folder = spec, batch, threads, folder
+        self.quick = quick
+        self.layouts: tuple[str, ...] = LAYOUTS
 
     @property
     def convolutional(self) -> NetworkSpec:
@@ -134,13 +142,15 @@ class Peers:
 
         from .bench_resnet import ResNet
 
-        def build(layout: "torch.memory_format") -> Run:
+        def build(layout: str) -> Run:
+            memory = torch.channels_last if layout == LAYOUTS[0] else torch.contiguous_format
             net: Any = ResNet(self.convolutional)  # its types know no memory format
-            return way(net.to(memory_format=layout), self.images.to(memory_format=layout))
+            return way(net.to(memory_format=memory), self.images.to(memory_format=memory))
 
-        formats = (torch.channels_last, torch.contiguous_format)
-        return faster({name: functools.partial(build, layout)
-                       for name, layout in zip(LAYOUTS, formats, strict=True)})
+        best = faster({layout: functools.partial(build, layout) for layout in self.layouts})
+        if self.quick:
+            self.layouts = (best.name,)
+        return best.run, best.note
 
     def _eager(self, net: "ResNet", images: "Tensor") -> Run:
         """Module by module."""

@@ -117,7 +117,7 @@ def _print_targets(targets: list[dict[str, Any]]) -> None:
         met = {True: "yes", False: "no", None: "-"}[row["met"]]
         about = row["reason"] or row["against"] or ""
         if row["without"]:
-            about += f" (without {', '.join(row['without'])})"
+            about += f" (without {'; '.join(row['without'])})"
         rows.append((row["row"], row["case"], _quantity(row["target"], row["kind"]),
                      _quantity(row["measured"], row["kind"]), met, about))
     print_table(rows, "<<>><<")

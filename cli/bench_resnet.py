@@ -46,8 +46,8 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(batch, channels, ...) of the same."""
-        batch, _, height, width = x.shape
-        parts = self.project(x).view(batch, 3, self.heads, -1, height, width)
+        batch, channels, height, width = map(int, x.shape)
+        parts = self.project(x).view(batch, 3, self.heads, channels // self.heads, height, width)
         y = self.core(parts[:, 0], parts[:, 1], parts[:, 2], self.rel_row, self.rel_col)
         y = y.flatten(1, 2)
         return F.avg_pool2d(y, 2, ceil_mode=True) if self.stride == 2 else y

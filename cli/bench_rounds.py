@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from .lazy import one_line
 
@@ -147,9 +148,16 @@ def take_turns(contestants: Sequence[Contestant], rounds: int, *, limit: float |
     return Times(len(seen), medians, len(seen) - len(quiet) if watched else None)
 
 
-def faster(builds: dict[str, Callable[[], Run]], clock: Clock = time.perf_counter
-           ) -> tuple[Run, str]:
-    """The faster of some ways to run a peer, by the second call of each, and a note that says so.
+class Faster(NamedTuple):
+    """One way to run a peer that was faster than others, and a note that says so."""
+
+    run: Run
+    name: str
+    note: str
+
+
+def faster(builds: dict[str, Callable[[], Run]], clock: Clock = time.perf_counter) -> Faster:
+    """The faster of some ways to run a peer, by one turn of each.
 
     A way that fails loses. Raises what the last one raised where all of them fail.
     """
@@ -169,7 +177,7 @@ def faster(builds: dict[str, Callable[[], Run]], clock: Clock = time.perf_counte
     best = min(runs, key=lambda name: seconds[name])
     others = "".join(f"; {name} took {seconds[name] / seconds[best]:.2f} times as long"
                      for name in runs if name != best)
-    return runs[best], best + others
+    return Faster(runs[best], best, best + others)
 
 
 def _turn(run: Run, clock: Clock) -> float:
