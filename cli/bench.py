@@ -13,8 +13,8 @@ from .output import json_option, print_json
 if TYPE_CHECKING:
     from .bench_rounds import Contest
 
-# Seconds of turns with --quick, in each case.
-QUICK_LAYER, QUICK_NETWORK = 2.0, 4.0
+# Seconds of turns in each case, after which no further round begins: with --quick, and without.
+QUICK_LIMITS, LIMIT = {"layer": 2.0, "network": 4.0}, 60.0
 # What both commands say at the end of their help.
 KEYS = """\b
 Keys of --json:
@@ -63,7 +63,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
                      help="At most 45 seconds on 2 quiet cores, once everything was compiled: "
                           "fewer rounds, and nobody who is slow to build or to run."),
         click.option("--rounds", type=click.IntRange(min=1), default=30, show_default=True,
-                     help="How many rounds."),
+                     help="How many rounds, as far as a minute for each case allows."),
         click.option("--threads", type=int, help="Threads of everybody; all that Numba has here "
                                                  "when not given."),
         click.option("--batch", type=click.IntRange(min=1),
@@ -107,7 +107,7 @@ def layer(batch: int | None, threads: int | None, rounds: int, quick: bool,
     """
     from .bench_layer import layer_contests
     _measure("layer", lambda threads: layer_contests(batch, threads, quick, pictures is not None),
-             threads, rounds, QUICK_LAYER if quick else None, pictures, as_json)
+             threads, rounds, quick, pictures, as_json)
 
 
 @bench.command(epilog=KEYS)
@@ -137,20 +137,20 @@ def network(batch: int | None, threads: int | None, rounds: int, quick: bool,
     """
     from .bench_network import network_contests
     _measure("network", lambda count: network_contests(batch, count, quick), threads, rounds,
-             QUICK_NETWORK if quick else None, pictures, as_json)
+             quick, pictures, as_json)
 
 
 def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], threads: int | None,
-             rounds: int, limit: float | None, pictures: Path | None, as_json: bool) -> None:
+             rounds: int, quick: bool, pictures: Path | None, as_json: bool) -> None:
     """Measure everybody, and print it.
 
     contests  what there is to time, from the number of threads; made one after another
-    limit     seconds of turns in one contest, None where rounds alone count
     """
     from . import bench_figures, bench_machine, bench_pictures, bench_report, bench_rounds
     if pictures is not None:
         bench_pictures.check_pictures(pictures)
     count = bench_machine.most_threads() if threads is None else threads
+    limit = QUICK_LIMITS[what] if quick else LIMIT
     timed: list[Contest] = []
     with bench_machine.thread_count(count):
         before = bench_machine.measure_ceilings(count)
@@ -160,7 +160,7 @@ def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], threads:
             timed.append(contest)
         ceilings = bench_machine.highest(before, bench_machine.measure_ceilings(count))
     click.echo("memory and starts", err=True)
-    figures = bench_figures.measure_figures(what, count, limit is not None)
+    figures = bench_figures.measure_figures(what, count, quick)
     document = bench_report.document(what, _command(), bench_machine.describe_machine(count),
                                      ceilings, timed, figures)
     print_json(document) if as_json else bench_report.print_document(document)
