@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .bench_rounds import Contest
 
 # Seconds of turns in each case, after which no further round begins: with --quick, and without.
-QUICK_LIMITS, LIMIT = {"layer": 2.0, "network": 4.0}, 60.0
+QUICK_LIMITS, LIMIT = {"layer": 2.0, "network": 2.0}, 60.0
 # What both commands say at the end of their help.
 KEYS = """\b
 Keys of --json:
@@ -58,7 +58,8 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
         json_option,
         click.option("--pictures", type=click.Path(file_okay=False, path_type=Path),
                      metavar="DIR", help="Also write pictures there, as .png: everybody under "
-                     "the machine's ceilings; for layers, cost against extent and size too."),
+                     "the machine's ceilings; for layers, cost against extent and size too, "
+                     "which takes minutes more."),
         click.option("--quick", is_flag=True,
                      help="At most 45 seconds on 2 quiet cores, once everything was compiled: "
                           "fewer rounds, and nobody who is slow to build or to run."),
@@ -153,12 +154,13 @@ def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], threads:
     limit = QUICK_LIMITS[what] if quick else LIMIT
     timed: list[Contest] = []
     with bench_machine.thread_count(count):
-        before = bench_machine.measure_ceilings(count)
+        ceilings = bench_machine.measure_ceilings(count)
         for contest in contests(count):
             click.echo(f"{contest.name}: {len(contest.contestants)} to time", err=True)
             contest.times = bench_rounds.take_turns(contest.contestants, rounds, limit=limit)
             timed.append(contest)
-        ceilings = bench_machine.highest(before, bench_machine.measure_ceilings(count))
+        if not quick:
+            ceilings = bench_machine.highest(ceilings, bench_machine.measure_ceilings(count))
     click.echo("memory and starts", err=True)
     figures = bench_figures.measure_figures(what, count, quick)
     document = bench_report.document(what, _command(), bench_machine.describe_machine(count),

@@ -1,6 +1,7 @@
 """Inference engines that run an exported network: onnxruntime and OpenVINO, float32, on the CPU."""
 
 import importlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,19 @@ import numpy.typing as npt
 Images = npt.NDArray[Any]
 
 
+def import_engine(package: str) -> Any:
+    """An engine's package. Raises ImportError where there is none.
+
+    On import, openvino reports to its maker unless it finds no openvino_telemetry to do it with.
+    """
+    modules: dict[str, Any] = sys.modules
+    modules.setdefault("openvino_telemetry", None)
+    return importlib.import_module(package)
+
+
 def with_onnxruntime(path: Path, images: Images, threads: int) -> Callable[[], object]:
     """A call of the network in an ONNX file on images (batch, channels, height, width)."""
-    runtime: Any = importlib.import_module("onnxruntime")
+    runtime = import_engine("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -24,7 +35,7 @@ def with_onnxruntime(path: Path, images: Images, threads: int) -> Callable[[], o
 
 def with_openvino(path: Path, images: Images, threads: int) -> Callable[[], object]:
     """A call of the network in an ONNX file on images (batch, channels, height, width)."""
-    openvino: Any = importlib.import_module("openvino")
+    openvino = import_engine("openvino")
     core = openvino.Core()
     # Without the last of these it may compute in bfloat16 where the CPU can.
     model = core.compile_model(core.read_model(str(path)), "CPU", {

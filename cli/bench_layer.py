@@ -43,7 +43,6 @@ OPTIONS = AttentionOptions(extent=7, heads=8)
 # The curves: one shape at every extent, and one width at every size.
 EXTENTS, EXTENT_SHAPE = (3, 5, 7, 9, 11, 13), SHAPES[1]
 SIZES, SIZE_CHANNELS = (7, 14, 28, 56, 112), 64
-CURVE_FORMS = ("unfold, einsum", "shifts")
 
 
 class Inputs(NamedTuple):
@@ -113,7 +112,7 @@ def _curve_contests(threads: int) -> Iterator[Contest]:
     points += [(Shape(size, SIZE_CHANNELS), OPTIONS) for size in SIZES
                if Shape(size, SIZE_CHANNELS) not in SHAPES]
     for shape, options in points:
-        contest = layer_contest(shape, 1, threads, CURVE_FORMS, options)
+        contest = layer_contest(shape, 1, threads, QUICK_FORMS, options)
         contest.curve = True
         yield contest
 

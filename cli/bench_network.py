@@ -17,7 +17,7 @@ import numpy as np
 from sasakit.accel import resolve_backend
 from sasakit.reference import NetworkSpec, count_cost, random_weights
 
-from .bench_engines import ENGINES
+from .bench_engines import ENGINES, import_engine
 from .bench_layer import LEFT_OUT
 from .bench_machine import thread_count
 from .bench_rounds import Contest, Missing, Run, Work, faster
@@ -171,7 +171,7 @@ class Peers:
     def _engine(self, package: str, attention: bool) -> Run:
         """In an engine that reads ONNX."""
         # Before the export, so that of all that is missing the engine itself is named.
-        importlib.import_module(package)
+        import_engine(package)
         return ENGINES[package](self._exported(attention), self.images.numpy(), self.threads)
 
     def _exported(self, attention: bool) -> Path:
