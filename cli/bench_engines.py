@@ -25,6 +25,8 @@ def with_onnxruntime(path: Path, images: Images, threads: int) -> Callable[[], o
     """A call of the network in an ONNX file on images (batch, channels, height, width)."""
     runtime = import_engine("onnxruntime")
     options = runtime.SessionOptions()
+    # Sizes are known before anything is planned, as they are where a file states them.
+    options.add_free_dimension_override_by_name("batch", len(images))
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -37,8 +39,10 @@ def with_openvino(path: Path, images: Images, threads: int) -> Callable[[], obje
     """A call of the network in an ONNX file on images (batch, channels, height, width)."""
     openvino = import_engine("openvino")
     core = openvino.Core()
+    network = core.read_model(str(path))
+    network.reshape(list(images.shape))
     # Without the last of these it may compute in bfloat16 where the CPU can.
-    model = core.compile_model(core.read_model(str(path)), "CPU", {
+    model = core.compile_model(network, "CPU", {
         "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32"})
     request = model.create_infer_request()

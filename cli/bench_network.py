@@ -175,13 +175,14 @@ class Peers:
         return ENGINES[package](self._exported(attention), self.images.numpy(), self.threads)
 
     def _exported(self, attention: bool) -> Path:
-        """The network as an ONNX file; written once for a batch."""
-        path = self.folder / f"{'attention' if attention else 'convolutions'}-{self.batch}.onnx"
+        """The network as an ONNX file, written once; with attention, once for a batch."""
+        name = f"attention-{self.batch}" if attention else "convolutions"
+        path = self.folder / f"{name}.onnx"
         if not path.exists():
             importlib.import_module("onnx")
             from .bench_resnet import ResNet, write_onnx
             net = ResNet(self.spec if attention else self.convolutional)
             if attention:
                 net.take(_weights(self.spec))
-            write_onnx(net, self.images, path)
+            write_onnx(net, self.images, path, any_batch=not attention)
         return path

@@ -168,10 +168,14 @@ def traced(net: nn.Module, images: Tensor, *, optimize: bool) -> Callable[..., o
     return made
 
 
-def write_onnx(net: nn.Module, images: Tensor, path: Path) -> None:
-    """A network as an ONNX file; its input is called images, its outputs by number."""
+def write_onnx(net: nn.Module, images: Tensor, path: Path, *, any_batch: bool = False) -> None:
+    """A network as an ONNX file; its input is called images, its outputs by number.
+
+    any_batch  leave the batch open, called batch, which by_tiles cannot
+    """
     with torch.no_grad(), warnings.catch_warnings():
         # The newer exporter needs one more package, and writes the same network.
         warnings.simplefilter("ignore")
         torch.onnx.export(net, (images.contiguous(),), str(path), dynamo=False,
-                          opset_version=17, input_names=["images"])
+                          opset_version=17, input_names=["images"],
+                          dynamic_axes={"images": {0: "batch"}} if any_batch else None)

@@ -104,20 +104,23 @@ def test_the_resnet_with_our_weights_is_our_network(spec, tmp_path):
     same_bits("logits", net(first).detach().numpy(), outputs[-1])
 
 
+@pytest.mark.parametrize("spec", [TINY, replace(TINY, stages=())])
 @pytest.mark.parametrize("engine", list(bench_engines.ENGINES))
-def test_the_exported_network_is_our_network(engine, tmp_path):
+def test_the_exported_network_is_our_network(engine, spec, tmp_path):
     for package in ("onnx", engine):
         pytest.importorskip(package)
-    weights = random_weights(TINY, 0, dtype=np.float32)
+    weights = random_weights(spec, 0, dtype=np.float32)
     images = np.random.default_rng(0).random((2, 33, 33, 3), np.float32)
     first = torch.from_numpy(images).permute(0, 3, 1, 2)
-    net = ResNet(TINY)
+    net = ResNet(spec)
     net.take(weights)
-    write_onnx(Layers(net), first, tmp_path / "layers.onnx")
+    # A convolutional network is exported once, for whatever number of images.
+    write_onnx(Layers(net), first if spec.stages else first[:1], tmp_path / "layers.onnx",
+               any_batch=not spec.stages)
     run = bench_engines.ENGINES[engine](tmp_path / "layers.onnx", first.contiguous().numpy(), 1)
     given = run()
     outputs = given if isinstance(given, list) else [given[at] for at in range(len(given))]
-    judge_layers(TINY, images, weights, outputs)
+    judge_layers(spec, images, weights, outputs)
 
 
 def test_no_compiler_is_told(monkeypatch):
@@ -134,10 +137,14 @@ def test_onnxruntime_gets_the_threads_and_the_images(monkeypatch):
         return SimpleNamespace(run=lambda outputs, feed: (outputs, feed))
 
     monkeypatch.setitem(sys.modules, "onnxruntime", SimpleNamespace(
-        SessionOptions=SimpleNamespace, InferenceSession=session,
+        SessionOptions=lambda: SimpleNamespace(
+            add_free_dimension_override_by_name=lambda *given: seen.update(fixed=given)),
+        InferenceSession=session,
         GraphOptimizationLevel=SimpleNamespace(ORT_ENABLE_ALL=99)))
-    run = bench_engines.with_onnxruntime(Path("net.onnx"), "images", 3)
-    assert run() == (None, {"images": "images"})
+    run = bench_engines.with_onnxruntime(Path("net.onnx"), ["image"] * 2, 3)
+    assert run() == (None, {"images": ["image"] * 2})
+    assert seen["fixed"] == ("batch", 2)
+    del seen["options"].add_free_dimension_override_by_name
     assert seen["path"] == "net.onnx"
     assert vars(seen["options"]) == {"intra_op_num_threads": 3, "inter_op_num_threads": 1,
                                      "graph_optimization_level": 99}
@@ -145,11 +152,11 @@ def test_onnxruntime_gets_the_threads_and_the_images(monkeypatch):
 
 
 def test_openvino_gets_the_threads_and_the_images(monkeypatch):
-    seen = {}
+    seen, images = {}, np.zeros((2, 3))
 
     class Core:
         def read_model(self, path):
-            return path
+            return SimpleNamespace(path=path, reshape=lambda sizes: seen.update(fixed=sizes))
 
         def compile_model(self, model, device, settings):
             seen.update(model=model, device=device, settings=settings)
@@ -157,8 +164,9 @@ def test_openvino_gets_the_threads_and_the_images(monkeypatch):
             return SimpleNamespace(create_infer_request=lambda: request)
 
     monkeypatch.setitem(sys.modules, "openvino", SimpleNamespace(Core=Core))
-    run = bench_engines.with_openvino(Path("net.onnx"), "images", 3)
-    assert run() == ({0: "images"}, True)
-    assert (seen["model"], seen["device"]) == ("net.onnx", "CPU")
+    run = bench_engines.with_openvino(Path("net.onnx"), images, 3)
+    assert run() == ({0: images}, True)
+    assert (seen["model"].path, seen["device"]) == ("net.onnx", "CPU")
+    assert seen["fixed"] == [2, 3]
     assert seen["settings"]["INFERENCE_NUM_THREADS"] == 3
     assert seen["settings"]["INFERENCE_PRECISION_HINT"] == "f32"
