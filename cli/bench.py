@@ -30,7 +30,7 @@ Keys of --json:
   figures   name, unit (bytes, seconds), value, reason (why value is null)
   targets   row, case, kind (ratio, share: at least the target; seconds: at most), target,
             measured, met, against (the fastest peer), without (peers that are missing),
-            reason (why measured is null)
+            reason (why measured or met is null)
 
 Exit status: 0, whoever is missing and whatever is not met; 2
 for an error in the command line."""

@@ -115,7 +115,7 @@ def _print_targets(targets: list[dict[str, Any]]) -> None:
     rows = [("", "case", "target", "measured", "met", "fastest peer")]
     for row in targets:
         met = {True: "yes", False: "no", None: "-"}[row["met"]]
-        about = row["reason"] or row["against"] or ""
+        about = "; ".join(text for text in (row["against"], row["reason"]) if text)
         if row["without"]:
             about += f" (without {'; '.join(row['without'])})"
         rows.append((row["row"], row["case"], _quantity(row["target"], row["kind"]),

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 WHERE = "Targets were set for machines with AVX-512: two cores of Zen 5, float32, two threads."
 
+DISTURBED = "not judged: other processes ran in every round"
+
 LAYER, DROP_IN, CORE = "sasakit layer", "sasakit layer, channels first", "sasakit core"
 CONVOLUTION = ("torch conv3x3", "torch conv3x3, packed")
 UNFOLD_CORE = ("torch core, unfold, einsum", "torch core, unfold, matmul")
@@ -126,6 +128,9 @@ def target_rows(what: str, cases: Iterable[dict[str, Any]], figures: Iterable[di
 def _case_row(target: Target, case: dict[str, Any] | None) -> dict[str, Any]:
     measured, against, reason = _measure(target, case)
     met = None if measured is None or target.at_least is None else measured >= target.at_least
+    if measured is not None and case is not None and case["disturbed"] == case["rounds"]:
+        # Threads that wait for each other lose more than those that do not: nothing is judged.
+        met, reason = None, DISTURBED
     here = {row["name"] for row in case["contestants"]} if case is not None else set()
     return {"row": target.row, "case": target.case, "kind": "ratio" if target.peers else "share",
             "target": target.at_least, "measured": measured, "met": met, "against": against,

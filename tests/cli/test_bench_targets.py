@@ -6,7 +6,7 @@ from sasakit.cli import bench_figures, bench_layer, bench_network, bench_targets
 from sasakit.cli.bench_rounds import Contest
 from sasakit.cli.bench_targets import FigureTarget, Target, target_rows
 
-CASE = {"case": "8x8", "contestants": [
+CASE = {"case": "8x8", "rounds": 3, "disturbed": 1, "contestants": [
     {"name": "ours", "milliseconds": 2.0, "share_of_peak": 0.25},
     {"name": "a", "milliseconds": 6.0, "share_of_peak": 0.1},
     {"name": "b", "milliseconds": 3.0, "share_of_peak": 0.1}],
@@ -42,6 +42,13 @@ def test_the_fastest_peer_counts_and_who_is_missing_is_named(rows):
 def test_ratios_and_shares(rows, target, measured, met):
     row, = rows(target)
     assert (row["measured"], row["met"]) == (measured, met)
+
+
+def test_a_case_that_was_disturbed_throughout_is_not_judged(rows, monkeypatch):
+    monkeypatch.setitem(CASE, "disturbed", 3)
+    row, = rows(Target("a", "8x8", "ours", ("a",), 1.0))
+    assert (row["measured"], row["met"], row["against"], row["reason"]) == (
+        3.0, None, "a", bench_targets.DISTURBED)
 
 
 @pytest.mark.parametrize(("target", "reason"), [
