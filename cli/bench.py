@@ -159,8 +159,7 @@ def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], threads:
             click.echo(f"{contest.name}: {len(contest.contestants)} to time", err=True)
             contest.times = bench_rounds.take_turns(contest.contestants, rounds, limit=limit)
             timed.append(contest)
-        if not quick:
-            ceilings = bench_machine.highest(ceilings, bench_machine.measure_ceilings(count))
+        ceilings = bench_machine.highest(ceilings, bench_machine.measure_ceilings(count))
     click.echo("memory and starts", err=True)
     figures = bench_figures.measure_figures(what, count, quick)
     document = bench_report.document(what, _command(), bench_machine.describe_machine(count),
