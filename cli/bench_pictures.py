@@ -18,7 +18,7 @@ from .bench_targets import COMPILED_LAYER, CONVOLUTION, DROP_IN, LAYER, UNFOLD_L
 
 # For those who tell red from green and those who do not; more contestants begin again.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-MARKS = ("o", "^", "s", "D", "v", "P", "X", "*", "h", "<", ">")
+MARKS = ("o", "^", "s", "D", "v", "P", "X", "h", "<", ">", "p")
 CURVES = (LAYER, DROP_IN, CONVOLUTION[1], *COMPILED_LAYER, UNFOLD_LAYER[0])
 FEWEST = 3  # points that make a curve
 
