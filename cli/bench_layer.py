@@ -5,7 +5,8 @@ conversion there and back is counted. torch is given the layout it likes.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,14 +18,16 @@ from sasakit.accel.numba_cpu.attention import pack_layer, run_layer
 from sasakit.reference import AttentionOptions, random_layer_weights
 
 from .bench_rounds import Contest, Missing, Run, Work
+from .bench_targets import CONVOLUTION, CORE, DROP_IN, LAYER
 
 if TYPE_CHECKING:
     from .bench_torch import LayerPeers
 
 Floats = npt.NDArray[np.float32]
-CORE, LAYER = "sasakit core", "sasakit layer"
-COMPILED = ("torch layer, compiled", "torch core, compiled")
-LEFT_OUT = "left out by --quick: compiling takes long"
+LEFT_OUT = "left out by --quick"
+# How peers compute attention; the last one is compiled. With --quick, the slower ones do not come.
+FORMS = ("unfold, einsum", "unfold, matmul", "shifts", "tiles", "compiled")
+QUICK_FORMS = ("unfold, einsum", "compiled")
 
 
 class Shape(NamedTuple):
@@ -35,7 +38,11 @@ class Shape(NamedTuple):
 
 
 SHAPES = (Shape(56, 64), Shape(28, 128), Shape(14, 256), Shape(7, 512))
+TABLE = (*((shape, 1) for shape in SHAPES), (SHAPES[0], 8))
 OPTIONS = AttentionOptions(extent=7, heads=8)
+# The curves: one shape at every extent, and one width at every size.
+EXTENTS, EXTENT_SHAPE = (3, 5, 7, 9, 11, 13), SHAPES[1]
+SIZES, SIZE_CHANNELS = (7, 14, 28, 56, 112), 64
 
 
 class Inputs(NamedTuple):
@@ -84,19 +91,68 @@ def count_works(shape: Shape, batch: int, options: AttentionOptions) -> Works:
                  Work(2 * pixels * 9 * matrix, 2 * image + 4 * 9 * matrix))
 
 
-def layer_contests(batch: int, quick: bool) -> Iterator[Contest]:
-    """One contest for each shape."""
-    for shape in SHAPES:
-        yield layer_contest(shape, batch, quick, OPTIONS)
+def layer_contests(batch: int | None, threads: int, quick: bool, curves: bool
+                   ) -> Iterator[Contest]:
+    """A contest for each case of the table, or for each shape at one batch; then the curves."""
+    for shape, images in TABLE if batch is None else [(shape, batch) for shape in SHAPES]:
+        # A large batch stands beside the convolution alone when time is short.
+        forms = FORMS if not quick else QUICK_FORMS if images == 1 else ()
+        contest = layer_contest(shape, images, threads, forms, OPTIONS)
+        contest.missing += [Missing(f"torch {part}, {form}", LEFT_OUT) for form in FORMS
+                            if form not in forms for part in ("layer", "core")]
+        yield contest
+    if curves:
+        yield from _curve_contests(threads)
 
 
-def layer_contest(shape: Shape, batch: int, quick: bool, options: AttentionOptions) -> Contest:
-    """One layer: ours, and every peer that can be had."""
-    contest = Contest(f"{shape.size}x{shape.size}, {shape.channels} channels")
+def _curve_contests(threads: int) -> Iterator[Contest]:
+    """What the table lacks of one shape at every extent, and of one width at every size."""
+    points = [(EXTENT_SHAPE, replace(OPTIONS, extent=extent)) for extent in EXTENTS
+              if extent != OPTIONS.extent]
+    points += [(Shape(size, SIZE_CHANNELS), OPTIONS) for size in SIZES
+               if Shape(size, SIZE_CHANNELS) not in SHAPES]
+    for shape, options in points:
+        contest = layer_contest(shape, 1, threads, QUICK_FORMS, options)
+        contest.curve = True
+        yield contest
+
+
+def case_name(shape: Shape, batch: int, options: AttentionOptions) -> str:
+    """What a case is called; its extent is named where it is not the usual one."""
+    size, channels = shape
+    wide = "" if options.extent == OPTIONS.extent else f", extent {options.extent}"
+    return f"{size}x{size}, {channels} channels, batch {batch}{wide}"
+
+
+def layer_contest(shape: Shape, batch: int, threads: int, forms: Sequence[str],
+                  options: AttentionOptions) -> Contest:
+    """One layer: ours, the convolutions, and the peers of some FORMS."""
+    contest = Contest(case_name(shape, batch, options), batch, threads,
+                      {**shape._asdict(), "extent": options.extent})
     inputs, works = draw(shape, batch, options), count_works(shape, batch, options)
     _enter_ours(contest, inputs, works, options)
-    _invite_torch(contest, inputs, works, options, quick)
+
+    @functools.cache
+    def peers() -> "LayerPeers":
+        # Imported when somebody is built, so that each of them is missing where torch is.
+        from .bench_torch import LayerPeers
+        return LayerPeers(inputs.x, inputs.core, inputs.weights, options.heads)
+
+    for name, packed in zip(CONVOLUTION, (False, True), strict=True):
+        contest.invite(name, LAYER, works.convolution, functools.partial(
+            _convolution, peers, packed))
+    for form in forms:
+        contest.invite(f"torch layer, {form}", DROP_IN, works.layer,
+                       functools.partial(_build, peers, "layer", form))
+        contest.invite(f"torch core, {form}", CORE, works.core,
+                       functools.partial(_build, peers, "core", form))
     return contest
+
+
+def our_layer(inputs: Inputs, options: AttentionOptions) -> Run:
+    """Our layer on channels-last arrays, its weights packed now."""
+    packed = pack_layer(inputs.weights, options)
+    return lambda: run_layer(flat(inputs.x), inputs.x.shape, packed, options)
 
 
 def _enter_ours(contest: Contest, inputs: Inputs, works: Works, options: AttentionOptions) -> None:
@@ -109,33 +165,16 @@ def _enter_ours(contest: Contest, inputs: Inputs, works: Works, options: Attenti
         y = run_layer(flat(x), x.shape, packed, options)
         return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
-    contest.enter(LAYER, LAYER, works.layer, lambda: run_layer(
-        flat(inputs.x), inputs.x.shape, packed, options))
-    contest.enter("sasakit layer, channels first", LAYER, works.layer, drop_in)
+    contest.enter(LAYER, LAYER, works.layer, our_layer(inputs, options))
+    contest.enter(DROP_IN, LAYER, works.layer, drop_in)
     contest.enter(CORE, CORE, works.core, lambda: backend.local_attention(
         *inputs.core.values(), options=options))
 
 
-def _invite_torch(contest: Contest, inputs: Inputs, works: Works, options: AttentionOptions,
-                  quick: bool) -> None:
-    @functools.cache
-    def peers() -> "LayerPeers":
-        # Imported when somebody is built, so that each of them is missing where torch is.
-        from .bench_torch import LayerPeers
-        return LayerPeers(inputs.x, inputs.core, inputs.weights, options.heads)
-
-    contest.invite("torch conv3x3", LAYER, works.convolution, lambda: peers().convolution())
-    for form in ("unfold, einsum", "unfold, matmul", "shifts"):
-        contest.invite(f"torch layer, {form}", LAYER, works.layer,
-                       functools.partial(_build, peers, "layer", form))
-        contest.invite(f"torch core, {form}", CORE, works.core,
-                       functools.partial(_build, peers, "core", form))
-    if quick:
-        contest.missing += [Missing(name, LEFT_OUT) for name in COMPILED]
-        return
-    contest.invite(COMPILED[0], LAYER, works.layer, lambda: peers().layer("views", compile=True))
-    contest.invite(COMPILED[1], CORE, works.core, lambda: peers().core("views", compile=True))
+def _convolution(peers: Callable[[], "LayerPeers"], packed: bool) -> Run:
+    return peers().convolution(packed=packed)
 
 
 def _build(peers: Callable[[], "LayerPeers"], part: str, form: str) -> Run:
-    return peers().layer(form) if part == "layer" else peers().core(form)
+    make = peers().layer if part == "layer" else peers().core
+    return make("views", compile=True) if form == FORMS[-1] else make(form)
