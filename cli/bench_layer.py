@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sasakit.accel import resolve_backend
-from sasakit.accel.numba_cpu.arrays import flat
-from sasakit.accel.numba_cpu.attention import pack_layer, run_layer
+from sasakit.accel.numba_cpu import AttentionLayer
 from sasakit.reference import AttentionOptions, random_layer_weights
 
 from .bench_rounds import Contest, Missing, Run, Work
@@ -151,18 +150,17 @@ def layer_contest(shape: Shape, batch: int, threads: int, forms: Sequence[str],
 
 def our_layer(inputs: Inputs, options: AttentionOptions) -> Run:
     """Our layer on channels-last arrays, its weights packed now."""
-    packed = pack_layer(inputs.weights, options)
-    return lambda: run_layer(flat(inputs.x), inputs.x.shape, packed, options)
+    layer = AttentionLayer(inputs.weights, options=options)
+    return lambda: layer(inputs.x)
 
 
 def _enter_ours(contest: Contest, inputs: Inputs, works: Works, options: AttentionOptions) -> None:
     backend = resolve_backend("numba")
-    packed = pack_layer(inputs.weights, options)
+    layer = AttentionLayer(inputs.weights, options=options)
     first = np.ascontiguousarray(inputs.x.transpose(0, 3, 1, 2))
 
     def drop_in() -> Floats:
-        x = np.ascontiguousarray(first.transpose(0, 2, 3, 1))
-        y = run_layer(flat(x), x.shape, packed, options)
+        y = layer(np.ascontiguousarray(first.transpose(0, 2, 3, 1)))
         return np.ascontiguousarray(y.transpose(0, 3, 1, 2))
 
     contest.enter(LAYER, LAYER, works.layer, our_layer(inputs, options))

@@ -1,11 +1,12 @@
 """sasakit.accel.numba_cpu: the specification's operations as parallel CPU kernels.
 
 float32 and float64; each is computed in its own precision. Importing this picks Numba's threading
-layer where the user has not, and leaves the number of threads alone.
+layer where the user has not, and leaves the number of threads alone. `AttentionLayer` and the
+networks of `load` pack their weights once.
 """
 
 from .arrays import from_numpy, to_numpy
-from .attention import attention_layer, local_attention
+from .attention import AttentionLayer, attention_layer, local_attention
 from .average_pool import average_pool
 from .mixture import value_mixture
 from .network import Network, load
@@ -15,6 +16,6 @@ from .stems import stem
 name = "numba"
 
 __all__ = [
-    "Network", "attention_layer", "average_pool", "from_numpy", "load", "local_attention", "name",
-    "relative_logits", "stem", "to_numpy", "value_mixture",
+    "AttentionLayer", "Network", "attention_layer", "average_pool", "from_numpy", "load",
+    "local_attention", "name", "relative_logits", "stem", "to_numpy", "value_mixture",
 ]

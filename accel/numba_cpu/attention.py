@@ -12,14 +12,17 @@ from sasakit.reference.contract.options import AttentionOptions
 from .arrays import NUMBA, Floats, Integers, empty, flat
 from .dense import Packed, dense, pack_weights, pixel_walk
 from .frame import frame_of
-from .head_layout import HeadLanes, LaneTables, head_lanes, lane_tables
+from .head_layout import HeadLanes, head_lanes
 from .heads import HeadLayer, attend_arranged, pack_heads, run_heads
 from .norm import folded
 from .pack import pack
-from .plan import Array, Plan, one_call_plans
+from .plan import Array, Plan, Plans
 from .sources import Source, keys_of
 from .tables import Tables, head_tables
 from .window_attention import Terms, window_attention_kernel
+
+# Of calls whose weights come with them.
+_plans = Plans()
 
 
 def attend(plan: Plan, out: Array, shape: tuple[int, ...], query: Source, key: Source | None,
@@ -59,31 +62,22 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
     check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options)
     shape, out = query.shape, empty(query.shape, query)
     heads, depth = shape[3:]
-    tables = head_tables(rel_row, rel_col, heads, depth, options, query)
     arranged = head_lanes(heads, depth, out.dtype)
-    row, col, halves = tables
-    bounds = (0, 0, 0, 0)
-    if arranged is not None:
-        row, col, *bounds = lane_tables(tables, arranged, heads, depth)
-    has_key = options.content and key is not None
-    arrays = [out.reshape(-1), flat(query), flat(value), row, col]
-    if has_key and key is not None:
-        arrays.append(flat(key))
+    if arranged is None:
+        rel_row, rel_col, halves = head_tables(rel_row, rel_col, heads, depth, options, query)
+    arrays = [out, query, key if options.content else None, value, rel_row, rel_col]
 
-    def build(plan: Plan) -> None:
-        to, q, v, rows, cols, *k = map(plan.input, arrays)
-        sources = [Source(array, 0, heads * depth) if array is not None else None
-                   for array in (q, k[0] if k else None, v)]
-        if arranged is None:
-            attend(plan, to, shape, *sources, (rows, cols), halves, options,
+    def build(plan: Plan, to: Array, q: Array, k: Array | None, v: Array, row: Array | None,
+              col: Array | None) -> None:
+        query, value = Source(q, 0, heads * depth), Source(v, 0, heads * depth)
+        key = None if k is None else Source(k, 0, heads * depth)
+        if arranged is not None:
+            attend_arranged(plan, to, shape, query, key, value, (row, col), options, arranged)
+        elif row is not None and col is not None:
+            attend(plan, to, shape, query, key, value, (row, col), halves, options,
                    np.zeros(heads * depth, out.dtype))
-        else:
-            attend_arranged(plan, to, shape, *sources, LaneTables(rows, cols, *bounds), options,
-                            arranged)
 
-    with one_call_plans.plan(("local_attention", shape, out.dtype.str, has_key, options),
-                             build) as plan:
-        plan.run(*arrays)
+    _plans.run(("local_attention", shape, out.dtype.str, options, arranged), build, arrays)
     return out
 
 
@@ -128,9 +122,10 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
                          options, w_query)
     arranged = _arrangement(options, depth, bias.dtype)
     if arranged is not None:
-        plan, matrices = Plan(), [None if w is None else flat(w) for w in (w_query, key, w_value)]
-        fast = pack_heads(plan, matrices, lane_tables(tables, arranged, options.heads, depth),
-                          arranged, options.heads, depth)
+        plan = Plan()
+        arrays = [None if w is None else flat(w) for w in (
+            w_query, key, w_value, weights.get("rel_row"), weights.get("rel_col"))]
+        fast = pack_heads(plan, arrays[:3], arrays[3:], arranged, depth, options)
         plan.run()
         return Layer(fast.projections, w_query.shape[0], depth, tables, bias, fast)
     names = [w for w in (w_query, key, w_value) if w is not None]
@@ -176,30 +171,53 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
     Raises ValueError for shapes and names, TypeError for dtypes.
     """
     check_attention_layer(NUMBA, x, weights, options)
-    w_query, w_value = weights["w_query"], weights["w_value"]
+    w_value = weights["w_value"]
     channels = w_value.size // x.shape[3] if options.projection == "dense" else \
         options.heads * w_value.shape[2]
-    out, depth = empty((*x.shape[:3], channels), x), channels // options.heads
-    arranged = _arrangement(options, depth, out.dtype)
+    depth = channels // options.heads
+    arranged = _arrangement(options, depth, flat(x[:0]).dtype)
     if arranged is None:
-        plan = Plan()
-        run_layer(plan, out.reshape(-1), flat(x), x.shape, pack_layer(weights, options), options)
-        plan.run()
-        return out
-    tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
-                         options, w_query)
-    row, col, *bounds = lane_tables(tables, arranged, options.heads, depth)
-    arrays = [out.reshape(-1), flat(x), flat(w_query), flat(w_value), row, col]
-    if options.content:
-        arrays.append(flat(weights["w_key"]))
+        return AttentionLayer(weights, options=options)(x)
+    out = empty((*x.shape[:3], channels), x)
+    names = ("w_query", "w_key" if options.content else "", "w_value", "rel_row", "rel_col")
 
-    def build(plan: Plan) -> None:
-        to, images, query, value, rows, cols, *key = map(plan.input, arrays)
-        layer = pack_heads(plan, (query, key[0] if key else None, value),
-                           LaneTables(rows, cols, *bounds), arranged, options.heads, depth)
+    def build(plan: Plan, to: Array, images: Array, w_query: Array, w_key: Array | None,
+              w_value: Array, row: Array | None, col: Array | None) -> None:
+        layer = pack_heads(plan, (w_query, w_key, w_value), (row, col), arranged, depth, options)
         run_heads(plan, to, images, x.shape, layer, np.zeros(channels, out.dtype), options)
 
-    with one_call_plans.plan(("attention_layer", x.shape, out.dtype.str, channels, options),
-                             build) as plan:
-        plan.run(*arrays)
+    _plans.run(("attention_layer", x.shape, out.dtype.str, channels, options, arranged), build,
+               [out, x, *map(weights.get, names)])
     return out
+
+
+class AttentionLayer:
+    """One attention layer whose weights are packed once, SPEC ATT-6.
+
+    weights, options  as for `attention_layer`; changing the weights later changes nothing
+    The first call tells whether they fit, and packs them.
+    """
+
+    def __init__(self, weights: Mapping[str, Floats], *, options: AttentionOptions) -> None:
+        self.options = options
+        self._weights = {name: w.copy() for name, w in weights.items()}
+        self._packed: Layer | None = None
+        self._plans = Plans()
+
+    def __call__(self, x: Floats) -> Floats:
+        """(batch, height, width, channels_out) of x (batch, height, width, channels_in).
+
+        Raises ValueError for shapes, TypeError for dtypes.
+        """
+        check_attention_layer(NUMBA, x, self._weights, self.options)
+        packed = self._packed
+        if packed is None:
+            # Only now are the weights known to fit.
+            packed = self._packed = pack_layer(self._weights, self.options)
+        out = empty((*x.shape[:3], packed.bias.size), x)
+
+        def build(plan: Plan, to: Array, images: Array) -> None:
+            run_layer(plan, to, images, x.shape, packed, self.options)
+
+        self._plans.run(x.shape, build, [out, x])
+        return out

@@ -14,14 +14,14 @@ from .lanes import U
 class Canvas(NamedTuple):
     """Where the numbers of an image go.
 
-    batch, height, count      images, rows, and numbers of a row that are copied
+    batch, height, numbers    images, rows, and numbers of a row that are copied
     by_row                    numbers of a row of the image
     start, to_image, to_row   in the canvas
     """
 
     batch: int
     height: int
-    count: int
+    numbers: int
     by_row: int
     start: int
     to_image: int
@@ -36,5 +36,5 @@ def canvas_kernel(out: Any, x: Any, canvas: Canvas) -> None:
         source = U(line * canvas.by_row)
         target = U(canvas.start + line // canvas.height * canvas.to_image
                    + line % canvas.height * canvas.to_row)
-        for number in range(U(canvas.count)):
+        for number in range(U(canvas.numbers)):
             out[target + number] = x[source + number]

@@ -16,9 +16,7 @@ import numpy as np
 
 from sasakit.reference.contract.options import AttentionOptions
 
-from .arrays import Floats, Integers
-from .plan import Array
-from .tables import Tables
+from .arrays import Integers
 from .vector_width import lanes_of
 
 # Depths of one pixel that are read together: a window of them stays in the first cache.
@@ -117,40 +115,3 @@ def head_frame(shape: tuple[int, ...], arranged: HeadLanes,
     return HeadFrame(batch, height, width, before, rows, cols, cols * arranged.chunk,
                      batch * rows * cols * arranged.chunk, options.table_rows,
                      int(options.padding == "shift"), int(options.padding == "exclude"))
-
-
-class LaneTables(NamedTuple):
-    """Relative tables for heads as lanes.
-
-    row, col  flat (groups, entries, vectors of all chunks, lanes)
-    row_first, row_last, col_first, col_last  vectors that are not zero, the last one exclusive
-    """
-
-    row: Array
-    col: Array
-    row_first: int
-    row_last: int
-    col_first: int
-    col_last: int
-
-
-def lane_tables(tables: Tables, arranged: HeadLanes, heads: int, depth: int) -> LaneTables:
-    """The tables of every head, side by side in lanes; empty ones where there are none."""
-    if tables.row.size == 0:
-        return LaneTables(tables.row, tables.col, 0, 0, 0, 0)
-    halves, fold = tables.halves.reshape(heads, 4), arranged.fold
-    bounds = [int(edge) for first in (0, 2)
-              for edge in (halves[:, first].min() // fold, -(-halves[:, first + 1].max() // fold))]
-    row, col = (_side_by_side(table.reshape(heads, -1, depth), arranged)
-                for table in (tables.row, tables.col))
-    return LaneTables(row, col, *bounds)
-
-
-def _side_by_side(table: Floats, arranged: HeadLanes) -> Floats:
-    _, entries, depth = table.shape
-    padded = arranged.chunks * arranged.vectors * arranged.fold
-    out = np.zeros((arranged.groups, entries, padded, arranged.heads),
-                   table.dtype.newbyteorder("="))
-    by_group = table.reshape(arranged.groups, arranged.heads, entries, depth)
-    out[:, :, :depth] = by_group.transpose(0, 2, 3, 1)
-    return out.reshape(-1)

@@ -16,11 +16,11 @@ from .head_attention import UNITS, Output, head_attention_kernel
 from .head_layout import (
     HeadFrame,
     HeadLanes,
-    LaneTables,
     channel_places,
     head_frame,
 )
 from .head_logits import Counts, Logits, Sizes
+from .head_tables import LaneTables, lane_tables
 from .head_weights import pack_heads_kernel
 from .plan import Array, Plan
 from .sources import Keys, Source, keys_of
@@ -39,7 +39,7 @@ class HeadLayer(NamedTuple):
     """
 
     projections: Packed
-    tables: LaneTables
+    tables: LaneTables | None
     arranged: HeadLanes
     places: Integers
 
@@ -50,9 +50,12 @@ class HeadLayer(NamedTuple):
 
 
 def attend_arranged(plan: Plan, out: Array, shape: tuple[int, ...], query: Source,
-                    key: Source | None, value: Source, tables: LaneTables,
+                    key: Source | None, value: Source, tables: Sequence[Array | None],
                     options: AttentionOptions, arranged: HeadLanes) -> None:
-    """Write (batch, height, width, heads, depth) of the sources, ATT-5."""
+    """Write (batch, height, width, heads, depth) of the sources, ATT-5.
+
+    tables  flat rel_row and rel_col, None where there are none
+    """
     frame, dtype = head_frame(shape, arranged, options), out.dtype
     heads, depth = shape[3:]
     keys = keys_of(shape, key is not None, options, dtype)
@@ -65,13 +68,19 @@ def attend_arranged(plan: Plan, out: Array, shape: tuple[int, ...], query: Sourc
                 factor=keys.factor, embedding=keys.embedding)
     arrange(plan, parts[2], *value, depth, arranged, frame)
     shift = np.zeros(arranged.blocks * arranged.chunk, dtype)
-    _launch(plan, out, blocks, tables, keys, Output(shift, False, False, depth, heads * depth),
+    _launch(plan, out, blocks, lane_tables(plan, tables, arranged, heads, depth, options), keys,
+            Output(shift, False, False, depth, heads * depth),
             arranged, frame, options)
 
 
-def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: LaneTables,
-               arranged: HeadLanes, heads: int, depth: int) -> HeadLayer:
-    """Pack a layer's flat (channels_in, channels_out) projections of queries, keys and values."""
+def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: Sequence[Array | None],
+               arranged: HeadLanes, depth: int, options: AttentionOptions) -> HeadLayer:
+    """Pack a layer's flat weights.
+
+    matrices  (channels_in, channels_out) of queries, keys and values; no keys when content is off
+    tables    rel_row and rel_col, None where there are none
+    """
+    heads = options.heads
     dtype, taps = next((w.dtype, w.size // (heads * depth)) for w in matrices if w is not None)
     role, wide = arranged.blocks * arranged.chunk, panel_lanes(dtype)
     weights = plan.zeros("weights", ROLES * role * taps, dtype)
@@ -86,7 +95,8 @@ def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: LaneTables,
             used += role
     packed = Packed(weights[:used * taps], np.array(panels, np.int64).reshape(-1),
                     np.zeros(used, dtype), ROLES * role)
-    return HeadLayer(packed, tables, arranged, channel_places(arranged, heads, depth))
+    return HeadLayer(packed, lane_tables(plan, tables, arranged, heads, depth, options), arranged,
+                     channel_places(arranged, heads, depth))
 
 
 def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: HeadLayer,
@@ -122,9 +132,11 @@ def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk
                 frame.rows * frame.pitch, frame.pitch, arranged.chunk)
 
 
-def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables, keys: Keys, after: Output,
-            arranged: HeadLanes, frame: HeadFrame, options: AttentionOptions) -> None:
-    number = blocks.dtype.type
+def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, keys: Keys,
+            after: Output, arranged: HeadLanes, frame: HeadFrame,
+            options: AttentionOptions) -> None:
+    number, nothing = blocks.dtype.type, blocks[:0]
+    tables = tables or LaneTables(nothing, nothing)
     # Probabilities are powers of two of such logits.
     content, position = (number(factor * math.log2(math.e))
                          for factor in (keys.content, keys.position))

@@ -106,7 +106,8 @@ def compiled_for(kernel: Callable[..., None], arguments: Sequence[Any]) -> Calla
         return kernel
     with _lock:
         _start_threads()
-    return compile_for(tuple(numba.typeof(argument) for argument in arguments))
+    typeof: Callable[[Any], Any] = numba.typeof
+    return compile_for(tuple(typeof(argument) for argument in arguments))
 
 
 def run_together(calls: Iterable[tuple[Callable[..., None], Sequence[Any]]]) -> None:

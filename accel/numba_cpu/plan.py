@@ -5,13 +5,13 @@ kernels, which are compiled then and there but only run when the plan does. A ru
 and allocates nothing.
 """
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from .arrays import Floats
+from .arrays import Floats, flat
 from .jit import compiled_for, run_together
 from .locks import ForkSafeLock
 
@@ -122,12 +122,24 @@ class Plans:
             self._waiting[kind] = [*self._waiting.pop(kind, []), plan]
             self._forget()
 
+    def run(self, kind: Hashable, build: Callable[..., None],
+            arrays: Sequence[Floats | None]) -> None:
+        """Run the plan of a call on its arrays, of any shape; the first one is written.
+
+        kind   says everything that a plan of the call depends on
+        build  is given a plan, and for every array what stands for it, flat
+        """
+        given = [None if array is None else flat(array) for array in arrays]
+
+        def build_flat(plan: Plan) -> None:
+            build(plan, *(None if array is None else plan.input(array) for array in given))
+
+        with self.plan(kind, build_flat) as plan:
+            plan.run(*(array for array in given if array is not None))
+
     def _forget(self) -> None:
         total = sum(plan.nbytes for stack in self._waiting.values() for plan in stack)
         for kind in list(self._waiting):
             if total <= self._most:
                 return
             total -= sum(plan.nbytes for plan in self._waiting.pop(kind))
-
-
-one_call_plans = Plans()

@@ -178,7 +178,8 @@ def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],
     images  flat (batch, height, width, channels_in), of that shape
     values  flat (batch, height, width, vectors, lanes); empty where the weights have matrices
     """
+    batch, height, width, taps = shape
     sizes = Sizes(*map(Constant, (weights.heads, weights.heads, VECTORS, 1, VECTORS)))
     plan.launch(stem_kernel, out, images, values, weights.query, weights.key, weights.value,
                 weights.bias, sizes,
-                StemBlocks(*shape, window, weights.depth, weights.vectors))
+                StemBlocks(batch, height, width, taps, window, weights.depth, weights.vectors))

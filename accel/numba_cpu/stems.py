@@ -1,5 +1,6 @@
 """stem: chapter 7, the four stems; weights are packed apart from running them."""
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -21,17 +22,17 @@ from .stem_blocks import HEADS, StemWeights, attend_blocks, lanes_last
 class Stem(NamedTuple):
     """A stem's weights with its normalization folded in: the convolution, or queries and keys.
 
-    packed    w_conv; or w_query, w_key and, for a plain stem, w_value side by side
-    values    w_value packed for conv_value, a matrix per position for mixture, otherwise None
-    fast      the same for heads as lanes, where they can be; values are then packed by place too
+    packed    w_conv; or w_query, w_key and, for a plain stem, w_value side by side; or all of them
+              for heads as lanes, where they can be
+    values    w_value packed for conv_value; a matrix per position for mixture unless it is in
+              `packed`; otherwise None
     """
 
     options: StemOptions
-    packed: Packed | None
+    packed: Packed | StemWeights
     values: Packed | Floats | None
     shift: Floats
     channels: int
-    fast: StemWeights | None = None
 
 
 def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
@@ -76,49 +77,60 @@ def _pack_lanes(weights: Mapping[str, Floats], options: StemOptions, factor: Flo
                                                                         *w_value.shape))
         # Probabilities sum to one, so a factor may meet the values before they are mixed.
         matrices = lanes_last(folded(w, factor), heads)
-    fast = StemWeights(query, key, matrices, bias, depth, bias.size // heads, heads)
-    return Stem(options, None, values, shift, shift.size, fast)
+    packed = StemWeights(query, key, matrices, bias, depth, bias.size // heads, heads)
+    return Stem(options, packed, values, shift, shift.size)
 
 
 def run_stem(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem: Stem) -> None:
     """Write (batch, rows, cols, channels) of images of shape (batch, height, width, channels)."""
-    batch, height, width, _ = shape
+    if isinstance(stem.packed, StemWeights):
+        values = _convolved(plan, images, shape, stem)
+        attend_blocks(plan, out, images, shape, stem.packed,
+                      stem.shift[:0] if values is None else values, stem.options.window)
+        if values is not None:
+            plan.release(values)
+        return
     if stem.options.kind == "conv":
+        batch, height, width, _ = shape
         rows, cols = -(-height // 2), -(-width // 2)
         y = plan.buffer(batch * rows * cols * stem.channels, out.dtype)
         convolve(plan, y, images, shape, stem.packed, 7, stride=2, before=3, relu=True)
         max_pool(plan, out, y, (batch, rows, cols, stem.channels), window=3, stride=2, before=1)
         plan.release(y)
         return
-    window, heads, pixels = stem.options.window, stem.options.heads, batch * height * width
-    before = AttentionOptions(extent=window).slots_before
-    if stem.fast is not None:
-        given = stem.fast.bias[:0]
-        if isinstance(stem.values, Packed):
-            given = plan.buffer(pixels * stem.values.channels, out.dtype)
-            convolve(plan, given, images, shape, stem.values, window, stride=1, before=before)
-        attend_blocks(plan, out, images, shape, stem.fast, given, window)
-        if given.size:
-            plan.release(given)
-        return
-    stride = stem.packed.channels
+    _run_blocks(plan, out, images, shape, stem, stem.packed)
+
+
+def _convolved(plan: Plan, images: Array, shape: tuple[int, ...], stem: Stem) -> Floats | None:
+    """Values of every pixel where a convolution gives them."""
+    if not isinstance(stem.values, Packed):
+        return None
+    window = stem.options.window
+    values = plan.buffer(math.prod(shape[:3]) * stem.values.channels, images.dtype)
+    convolve(plan, values, images, shape, stem.values, window, stride=1,
+             before=AttentionOptions(extent=window).slots_before)
+    return values
+
+
+def _run_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem: Stem,
+                packed: Packed) -> None:
+    """Write an attention stem's output step by step, for any number of heads."""
+    window, heads, channels = stem.options.window, stem.options.heads, stem.channels
+    stride, pixels = packed.channels, math.prod(shape[:3])
     x = plan.buffer(pixels * stride, out.dtype)
-    dense(plan, x, images, stem.packed, pixel_walk(shape, stride))
-    values, start, value_stride = x, 2 * stem.channels, stride
-    if stem.values is not None:
-        values, start, value_stride = plan.buffer(pixels * stem.channels, out.dtype), 0, \
-            stem.channels
-        if isinstance(stem.values, Packed):
-            convolve(plan, values, images, shape, stem.values, window, stride=1, before=before)
-        else:
-            apply_mixture(plan, values, images, shape, stem.values)
-    blocks = Blocks(batch, height, width, heads, stem.channels // heads, window, 0, stem.channels,
-                    stride, start, value_stride)
-    y = plan.buffer(pixels * stem.channels, out.dtype)
-    block_attention(plan, y, x, values, stem.shift, blocks)
-    max_pool(plan, out, y, (batch, height, width, stem.channels), window=window, stride=window,
-             before=0)
-    for buffer in {id(buffer): buffer for buffer in (x, values, y)}.values():
+    dense(plan, x, images, packed, pixel_walk(shape, stride))
+    values = _convolved(plan, images, shape, stem)
+    if isinstance(stem.values, np.ndarray):
+        values = plan.buffer(pixels * channels, out.dtype)
+        apply_mixture(plan, values, images, shape, stem.values)
+    mixed, start, by_pixel = (x, 2 * channels, stride) if values is None else (values, 0, channels)
+    batch, height, width, _ = shape
+    blocks = Blocks(batch, height, width, heads, channels // heads, window, 0, channels, stride,
+                    start, by_pixel)
+    y = plan.buffer(pixels * channels, out.dtype)
+    block_attention(plan, y, x, mixed, stem.shift, blocks)
+    max_pool(plan, out, y, (*shape[:3], channels), window=window, stride=window, before=0)
+    for buffer in (x, y) if values is None else (x, y, values):
         plan.release(buffer)
 
 

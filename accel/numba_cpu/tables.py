@@ -22,21 +22,32 @@ class Tables(NamedTuple):
     halves: Integers
 
 
+def half_starts(heads: int, depth: int, options: AttentionOptions) -> tuple[int, int]:
+    """First channel that meets the row offset, and the column offset, of a head's or a layer's."""
+    half = (heads * depth if options.relative == "layer_halves" else depth) // 2
+    return (0, half) if options.first_half == "row" else (half, 0)
+
+
+def head_halves(heads: int, depth: int, options: AttentionOptions) -> Integers:
+    """Flat (heads, 4): the halves of Tables."""
+    layer = options.relative == "layer_halves"
+    half = (heads * depth if layer else depth) // 2
+    # Layer halves are those of all heads' channels together: a head may lie wholly in one.
+    origin = np.arange(heads) * depth if layer else np.zeros(heads, np.int64)
+    bounds = [edge - origin for start in half_starts(heads, depth, options)
+              for edge in (start, start + half)]
+    return np.stack(bounds, axis=1).clip(0, depth).astype(np.int64).reshape(-1)
+
+
 def head_tables(rel_row: Floats | None, rel_col: Floats | None, heads: int, depth: int,
                 options: AttentionOptions, like: Floats) -> Tables:
     """Tables for one call: REL-2, REL-4, REL-5. Empty ones where there are none."""
     if rel_row is None or rel_col is None:
         return Tables(zeros(0, like), zeros(0, like), np.zeros(0, np.int64))
-    layer = options.relative == "layer_halves"
-    span = heads * depth if layer else depth
-    # Layer halves are those of all heads' channels together: a head may lie wholly in one.
-    origin = np.arange(heads) * depth if layer else np.zeros(heads, np.int64)
-    starts = (0, span // 2) if options.first_half == "row" else (span // 2, 0)
-    bounds = [edge - origin for start in starts for edge in (start, start + span // 2)]
-    halves = np.stack(bounds, axis=1).clip(0, depth).astype(np.int64)
-    row, col = (_by_head(table, start, span, heads, depth, options)
-                for table, start in zip((rel_row, rel_col), starts, strict=True))
-    return Tables(row, col, halves.reshape(-1))
+    span = heads * depth if options.relative == "layer_halves" else depth
+    row, col = (_by_head(table, start, span, heads, depth, options) for table, start in zip(
+        (rel_row, rel_col), half_starts(heads, depth, options), strict=True))
+    return Tables(row, col, head_halves(heads, depth, options))
 
 
 def _by_head(table: Floats, start: int, span: int, heads: int, depth: int,

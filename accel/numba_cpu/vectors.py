@@ -206,7 +206,8 @@ def add_both(row: Any, other: Any, x: Any, y: Any, a: Any, place: int) -> Any:
 @emits(add_both, lambda row, other, x, y, a, place: types.UniTuple(row, 2))
 def _add_both(emitter: Emitter, args: Any) -> Any:
     kind, array = emitter.signature.args[0], emitter.array(4, args)
-    place, rows = emitter.whole(5, args), ([], [])
+    place = emitter.whole(5, args)
+    rows: tuple[list[Any], list[Any]] = ([], [])
     for n, sums in enumerate(zip(*map(emitter.members, args[:2]), strict=True)):
         vector = emitter.load(array, place, kind.dtype, n * kind.dtype.lanes)
         for row, factor, each in zip(rows, args[2:4], sums, strict=True):

@@ -6,7 +6,7 @@ from numba import njit
 
 from sasakit.accel.numba_cpu import vector_tiles, vectors
 from sasakit.accel.numba_cpu.jit import FASTMATH
-from sasakit.accel.numba_cpu.vector_exp import power_of_two, powers_of_two
+from sasakit.accel.numba_cpu.vector_exp import power_of_two
 from sasakit.accel.numba_cpu.vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
 from sasakit.accel.numba_cpu.vector_types import Constant
 from sasakit.accel.numba_cpu.vectors import (
