@@ -1,6 +1,6 @@
 """Attention over a window with heads as lanes: head_layout.py says how everything lies.
 
-A task is a few units (head_logits.py) of one image row and one group of heads. It goes chunk by
+A strip is a few units (head_logits.py) of one image row and one group of heads. It goes chunk by
 chunk of the depth, so that the window of one chunk stays in the first cache for all its units.
 """
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
-from .jit import inlined, kernel, prange, signed
+from .jit import helper, inlined, kernel, prange, signed
 from .vector_exp import power_of_two, powers_of_two
 from .vectors import (
     add_both,
@@ -21,6 +21,7 @@ from .vectors import (
     plus,
     plus_row,
     rectified,
+    span,
     splat,
     splats,
     spread,
@@ -30,18 +31,17 @@ from .vectors import (
     transposed,
 )
 
-UNITS = 4  # of a task whose depth has several chunks; even, for pixels are mixed two at a time
+UNITS = 4  # of a strip whose depth has several chunks; even, for pixels are mixed two at a time
 
 
 class Output(NamedTuple):
     """What follows, and how it is stored.
 
-    bias    flat, by place; relu: whether what is negative becomes zero
+    relu      whether what is negative becomes zero
     arranged  whether channels stay where they are; otherwise they go to (heads, depth)
     depth, channels  of the output
     """
 
-    bias: Any
     relu: bool
     arranged: bool
     depth: int
@@ -133,47 +133,46 @@ def mix(s: Any, one: int, two: int, value: Any, near: int, lag: int, first: int,
 
 
 @inlined
-def put(out: Any, pixel: int, place: int, row: Any, scratch: Any, after: Output,
-        sizes: Sizes) -> None:
+def put(out: Any, pixel: int, place: int, row: Any, bias: Any, scratch: Any, start: int,
+        after: Output, sizes: Sizes) -> None:
     """Write some vectors of one pixel that begin at a place: + bias, then ReLU when asked.
 
-    scratch  where they wait for `put_back` unless channels stay at their places
+    bias     flat, by place
+    scratch  where the pixel's chunk waits, from `start` on, for `put_back`; unless channels stay
     """
     lanes = sizes.lanes.value
-    row = plus_row(row, loads(sizes.lanes, after.bias, place, lanes, sizes.mixed))
+    row = plus_row(row, loads(sizes.lanes, bias, place, lanes, sizes.mixed))
     if after.relu:
         row = rectified(row)
     if after.arranged:
         stores(out, pixel * after.channels + place, lanes, row)
     else:
-        stores(scratch, place % (sizes.vectors.value * lanes), lanes, row)
+        stores(scratch, start + place % (sizes.vectors.value * lanes), lanes, row)
 
 
 @inlined
-def put_back(out: Any, target: int, scratch: Any, depths: int, depth: int, sizes: Sizes) -> None:
-    """Write one chunk of one group of heads, (depth, head) in `scratch`, as (head, depth)."""
+def put_back(out: Any, target: int, scratch: Any, start: int, depths: int, depth: int,
+             sizes: Sizes) -> None:
+    """Write one chunk of one group of heads, (depth, head) from `start` on, as (head, depth)."""
     heads = sizes.heads.value
     square = depths // heads * heads
     for d in range(0, square, heads):
-        rows = transposed(loads(sizes.heads, scratch, d * heads, heads, sizes.heads))
+        rows = transposed(loads(sizes.heads, scratch, start + d * heads, heads, sizes.heads))
         stores(out, target + d, depth, rows)
     for d in range(square, depths):
         for head in range(heads):
-            out[target + head * depth + d] = scratch[d * heads + head]
+            out[target + head * depth + d] = scratch[start + d * heads + head]
 
 
 @inlined
 def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_table: Any,
-           col_table: Any, chunks: int, groups: int, terms: Logits, after: Output, sizes: Sizes,
+           col_table: Any, bias: Any, s: Any, waiting: Any, parts: Any, own: Any, near: Any,
+           entries: Any, chunks: int, groups: int, terms: Logits, after: Output, sizes: Sizes,
            counts: Counts, frame: HeadFrame) -> None:
     """Write `units` units of one image row and one group of heads."""
     lanes, extent, vectors = sizes.lanes.value, sizes.extent.value, sizes.vectors.value
     fold, slots, chunk = lanes // sizes.heads.value, extent * extent, vectors * lanes
     number = extent * extent * lanes
-    s, waiting = np.empty(units * number, out.dtype), np.empty(2 * chunk, out.dtype)
-    scratch, beside, parts = waiting[:chunk], waiting[chunk:], np.empty(extent * lanes, out.dtype)
-    pixels = np.empty(3 * units * fold, np.int64)
-    own, near, entries = pixels[:units * fold], pixels[units * fold:], pixels[2 * units * fold:]
     batch, i = line // frame.height, line % frame.height
     border = 0 if frame.shift else frame.before
     top = first_slot(i, frame.height, extent, frame)
@@ -195,10 +194,9 @@ def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_
         add_position(s, unit * number, parts, qkv, own, unit * fold, row_table, col_table,
                      row_entry, entries, terms, counts, sizes, frame)
     for part in range(chunks if terms.content else 0):
-        plane = part * frame.plane
         for unit in range(units):
-            add_content(s, unit * number, waiting, qkv, own, keys + plane, near, unit * fold,
-                        first, last, terms.factor, sizes, frame)
+            add_content(s, unit * number, waiting, qkv, own, keys + part * frame.plane, near,
+                        unit * fold, first, last, terms.factor, sizes, frame)
         for pixel in range(units * fold):
             own[pixel] += frame.plane
     for unit in range(units):
@@ -208,39 +206,63 @@ def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_
                         min(col + unit * fold + pixel, frame.width - 1), counts, frame)
         normalize(s, unit * number, slots, sizes)
     for part in range(chunks):
-        block, plane = group * chunks + part, values + part * frame.plane
-        depths = min(counts.depths, after.depth - part * counts.depths)
+        block, depths = group * chunks + part, min(counts.depths,
+                                                   after.depth - part * counts.depths)
+        head = group * counts.heads * after.depth + part * counts.depths
         for pixel in range(0, units * fold, 2):
             lag = (near[pixel + 1] - near[pixel]) // chunk
             p = pixel // fold * number + pixel % fold * counts.heads
             q = (pixel + 1) // fold * number + (pixel + 1) % fold * counts.heads
-            j, target = col + pixel, line * frame.width + col + pixel
+            window = values + part * frame.plane + near[pixel]
+            target, both = line * frame.width + col + pixel, col + pixel + 1 < frame.width
             for vector in range(0, vectors, sizes.mixed.value):
-                one, two = mix(s, p, q, qkv, plane + near[pixel] + vector * lanes, lag,
-                               first, last, sizes, frame)
+                one, two = mix(s, p, q, qkv, window + vector * lanes, lag, first, last, sizes,
+                               frame)
                 place = block * chunk + vector * lanes
-                put(out, target, place, one, scratch, after, sizes)
-                if j + 1 < frame.width:
-                    put(out, target + 1, place, two, beside, after, sizes)
+                put(out, target, place, one, bias, waiting, 0, after, sizes)
+                if both:
+                    put(out, target + 1, place, two, bias, waiting, chunk, after, sizes)
             if not after.arranged:
-                head = group * counts.heads * after.depth + part * counts.depths
-                put_back(out, target * after.channels + head, scratch, depths, after.depth, sizes)
-                if j + 1 < frame.width:
-                    put_back(out, (target + 1) * after.channels + head, beside, depths,
+                for n in range(2 if both else 1):
+                    put_back(out, (target + n) * after.channels + head, waiting, n * chunk, depths,
                              after.depth, sizes)
 
 
+@helper
+def attend_strips(line: int, first: int, last: int, units: int, group: int, out: Any, qkv: Any,
+                  row_table: Any, col_table: Any, bias: Any, s: Any, waiting: Any, parts: Any,
+                  own: Any, near: Any, entries: Any, chunks: int, groups: int, terms: Logits,
+                  after: Output, sizes: Sizes, counts: Counts, frame: HeadFrame) -> None:
+    """Write the strips `first` to `last` of one image row, `units` units each."""
+    fold = sizes.lanes.value // sizes.heads.value
+    for strip in range(first, last):
+        col = strip * units * fold
+        pixels = min(units * fold, frame.width - col)
+        attend(line, col, (pixels + 1) // 2 * 2 // fold, group, span(out), span(qkv),
+               span(row_table), span(col_table), span(bias), span(s), span(waiting), span(parts),
+               span(own), span(near), span(entries), chunks, groups, terms, after, sizes, counts,
+               frame)
+
+
 @kernel
-def head_attention_kernel(out: Any, qkv: Any, row_table: Any, col_table: Any, chunks: int,
-                          groups: int, units: int, terms: Logits, after: Output, sizes: Sizes,
-                          counts: Counts, frame: HeadFrame) -> None:
-    """Write every pixel of `out`, flat (batch, height, width, channels)."""
-    step = units * (sizes.lanes.value // sizes.heads.value)
-    across = (frame.width + step - 1) // step
+def head_attention_kernel(out: Any, qkv: Any, row_table: Any, col_table: Any, bias: Any,
+                          chunks: int, groups: int, units: int, run: int, terms: Logits,
+                          after: Output, sizes: Sizes, counts: Counts, frame: HeadFrame) -> None:
+    """Write every pixel of `out`, flat (batch, height, width, channels).
+
+    A task is `run` strips of one image row and group of heads, `units` units each.
+    """
+    lanes, chunk = sizes.lanes.value, sizes.vectors.value * sizes.lanes.value
+    pixels = units * (lanes // sizes.heads.value)
+    strips = (frame.width + pixels - 1) // pixels
+    across = (strips + run - 1) // run
     for index in prange(frame.batch * frame.height * groups * across):
         task = signed(index)
-        col, group = task % across * step, task // across % groups
-        pixels = min(step, frame.width - col)
-        fold = sizes.lanes.value // sizes.heads.value
-        attend(task // across // groups, col, (pixels + 1) // 2 * 2 // fold, group, out, qkv,
-               row_table, col_table, chunks, groups, terms, after, sizes, counts, frame)
+        first, group = task % across * run, task // across % groups
+        s = np.empty(units * counts.extent * counts.extent * lanes, out.dtype)
+        waiting, parts = np.empty(2 * chunk, out.dtype), np.empty(counts.extent * lanes, out.dtype)
+        own, near, entries = (np.empty(pixels, np.int64), np.empty(pixels, np.int64),
+                              np.empty(pixels, np.int64))
+        attend_strips(task // across // groups, first, min(first + run, strips), units, group, out,
+                      qkv, row_table, col_table, bias, s, waiting, parts, own, near, entries,
+                      chunks, groups, terms, after, sizes, counts, frame)

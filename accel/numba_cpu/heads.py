@@ -28,6 +28,7 @@ from .vector_types import Constant
 from .vector_width import vector_bytes
 
 ROLES = 3
+TASKS = 24  # rows that keep a few threads busy to the end
 
 
 class HeadLayer(NamedTuple):
@@ -69,7 +70,7 @@ def attend_arranged(plan: Plan, out: Array, shape: tuple[int, ...], query: Sourc
     arrange(plan, parts[2], *value, depth, arranged, frame)
     shift = np.zeros(arranged.blocks * arranged.chunk, dtype)
     _launch(plan, out, blocks, lane_tables(plan, tables, arranged, heads, depth, options), keys,
-            Output(shift, False, False, depth, heads * depth),
+            shift, Output(False, False, depth, heads * depth),
             arranged, frame, options)
 
 
@@ -122,7 +123,7 @@ def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: H
     dense(plan, blocks, x, layer.projections._replace(panels=panels.reshape(-1)),
           _walk(shape, arranged, frame))
     _launch(plan, out, blocks, layer.tables, keys,
-            Output(shift, relu, keep_places, depth, heads * depth), arranged, frame, options)
+            shift, Output(relu, keep_places, depth, heads * depth), arranged, frame, options)
 
 
 def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk:
@@ -133,7 +134,7 @@ def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk
 
 
 def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, keys: Keys,
-            after: Output, arranged: HeadLanes, frame: HeadFrame,
+            bias: Floats, after: Output, arranged: HeadLanes, frame: HeadFrame,
             options: AttentionOptions) -> None:
     number, nothing = blocks.dtype.type, blocks[:0]
     tables = tables or LaneTables(nothing, nothing)
@@ -147,7 +148,9 @@ def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, k
                                   options.extent, min(mixed, arranged.vectors))))
     # Units share the window of a chunk; without another chunk to come back to, they need not.
     units = UNITS if arranged.chunks > 1 else 2 * UNITS
-    plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, arranged.chunks,
-                arranged.groups, units, terms, after, sizes,
+    # Whole rows, or their strips where there are few.
+    run = frame.width if frame.batch * frame.height * arranged.groups >= TASKS else 1
+    plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, bias, arranged.chunks,
+                arranged.groups, units, run, terms, after, sizes,
                 Counts(arranged.lanes, arranged.heads, options.extent,
                        arranged.vectors * arranged.fold, arranged.chunks * arranged.chunk), frame)

@@ -168,7 +168,7 @@ def stem_kernel(out: Any, image: Any, values: Any, query: Any, key: Any, value: 
                 shift = loads(sizes.lanes, bias, vector * lanes, lanes, sizes.vectors)
                 stores(best, vector * lanes, lanes, plus_row(row, shift))
             target = (line * across + block) * lanes * blocks.depth
-            put_back(out, target, best, blocks.depth, blocks.depth, sizes)
+            put_back(out, target, best, 0, blocks.depth, blocks.depth, sizes)
 
 
 def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],

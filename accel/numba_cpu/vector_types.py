@@ -1,7 +1,8 @@
 """What kernels know about vectors when they are compiled: numbers that are constants, and lanes.
 
 A Constant is a number that belongs to the type, so that a kernel is compiled for each of its
-values; a Vector holds adjacent numbers of one dtype in one register, or in as many as it takes.
+values; a Vector holds adjacent numbers of one dtype in one register, or in as many as it takes. A
+span is an array's numbers without the array: who passes it on counts no owners.
 """
 
 from typing import Any
@@ -16,6 +17,7 @@ from numba.extending import (
     typeof_impl,
     unbox,
 )
+from numba.np.numpy_support import as_dtype
 
 
 class Constant:
@@ -51,6 +53,14 @@ class VectorType(types.Type):
         return ir.VectorType(ir.IntType(self.dtype.bitwidth), self.lanes)
 
 
+class SpanType(types.Type):
+    """Type of a span of numbers of a dtype."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        super().__init__(f"span({dtype})")
+
+
 def number_type(dtype: Any) -> Any:
     """LLVM's type of a float."""
     return ir.FloatType() if dtype == types.float32 else ir.DoubleType()
@@ -74,6 +84,13 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, kind.llvm)
 
 
+@register_model(SpanType)
+class _SpanModel(models.StructModel):
+    def __init__(self, manager: Any, kind: SpanType) -> None:
+        super().__init__(manager, kind, [("data", types.CPointer(kind.dtype)),
+                                         ("nitems", types.intp)])
+
+
 @unbox(ConstantType)
 def _unbox_constant(kind: ConstantType, value: Any, context: Any) -> NativeValue:
     return NativeValue(ir.Constant(ir.IntType(8), 0))
@@ -85,5 +102,15 @@ def _constant_value(constant: ConstantType) -> Any:
 
     def get(constant: ConstantType) -> int:
         return value
+
+    return get
+
+
+@overload_attribute(SpanType, "dtype")
+def _span_dtype(span: SpanType) -> Any:
+    dtype = as_dtype(span.dtype)
+
+    def get(span: SpanType) -> Any:
+        return dtype
 
     return get

@@ -10,13 +10,43 @@ from typing import Any
 
 import numpy as np
 from numba import types
+from numba.core import cgutils
 
 from .emitter import Emitter, emits
-from .vector_types import Constant, VectorType
+from .vector_types import Constant, SpanType, VectorType
 
 
 def _row_of(dtype: Any, lanes: Any, count: Any) -> types.UniTuple:
     return types.UniTuple(VectorType(dtype, lanes.value), count.value)
+
+
+def span(a: Any) -> Any:
+    """Numbers of an array whose owner outlives whoever is given them."""
+    return a
+
+
+@emits(span, lambda a: SpanType(a.dtype))
+def _span(emitter: Emitter, args: Any) -> Any:
+    array, kind = emitter.array(0, args), emitter.signature.return_type
+    made = cgutils.create_struct_proxy(kind)(emitter.context, emitter.builder)
+    made.data, made.nitems = array.data, array.nitems
+    return made._getvalue()
+
+
+@emits(operator.getitem, lambda a, place: a.dtype if isinstance(a, SpanType) else None, SpanType,
+       types.Integer)
+def _get(emitter: Emitter, args: Any) -> Any:
+    return emitter.builder.load(emitter.at(emitter.array(0, args), emitter.whole(1, args)))
+
+
+@emits(operator.setitem, lambda a, place, x: types.void if isinstance(a, SpanType) else None,
+       SpanType, types.Integer, types.Any)
+def _set(emitter: Emitter, args: Any) -> Any:
+    builder, array = emitter.builder, emitter.array(0, args)
+    number = emitter.context.cast(builder, args[2], emitter.signature.args[2],
+                                  emitter.signature.args[0].dtype)
+    builder.store(number, emitter.at(array, emitter.whole(1, args)))
+    return emitter.context.get_dummy_value()
 
 
 def splat(lanes: Constant, number: Any) -> Any:
