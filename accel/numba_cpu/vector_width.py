@@ -1,6 +1,7 @@
 """How many numbers one vector holds on the CPU at hand."""
 
 import os
+from functools import cache
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -23,6 +24,12 @@ def vector_bytes() -> int:
             raise ValueError(f"`{VARIABLE}` must be one of {', '.join(map(str, WIDTHS))}; "
                              f"got {asked!r}.")
         return int(asked)
+    return _widest()
+
+
+@cache
+def _widest() -> int:
+    """Bytes of the CPU's own vectors; LLVM takes longer to say so than a small kernel to run."""
     features = llvm.get_host_cpu_features()
     return 64 if features.get("avx512f") else 32 if features.get("avx") else 16
 
