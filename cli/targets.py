@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,10 +61,8 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
     Raises ValueError for a backend that is unknown, and for options of foreign Python code where
     there is none.
     """
-    from sasakit.accel import resolve_backend
     from sasakit.conformance.isolation.child import Limits
     from sasakit.conformance.isolation.target import IsolatedTarget
-    from sasakit.conformance.target import backend_target
     limits = Limits(seconds=time_limit, memory=int(memory_limit * 2**30), total=total_limit)
     names = list(dict.fromkeys(names))
     foreign = [name for name in names if FOREIGN.search(name)]
@@ -77,10 +76,20 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
         described = {"door": "python", "spec": name, "operation": operation, "tensors": tensors,
                      "arguments": arguments, "weights": weights}
         targets.append(IsolatedTarget(name, described, limits) if name in foreign
-                       else backend_target(name, resolve_backend(name)))
+                       else open_backend(name))
     targets += [IsolatedTarget(command, {"door": "process", "command": command}, limits)
                 for command in dict.fromkeys(process)]
     return targets
+
+
+def open_backend(name: str) -> "Target":
+    """One of our backends, in whichever process this is called.
+
+    Raises ValueError for one that is unknown.
+    """
+    from sasakit.accel import resolve_backend
+    from sasakit.conformance.target import backend_target
+    return backend_target(name, resolve_backend(name), partial(open_backend, name))
 
 
 def _read_arguments(given: Sequence[str]) -> dict[str, str]:

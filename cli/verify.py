@@ -95,6 +95,8 @@ Exit status: 0 conforms, 1 deviates, 2 could not be judged.
               show_default=True, help="How many cases each property is asked.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The same seed gives the same cases.")
+@click.option("--jobs", metavar="N", type=click.IntRange(min=1), show_default="the cores",
+              help="How many processes judge at once; the verdicts are the same.")
 @click.option("--gradients", is_flag=True,
               help="Judge gradients too, chapter GRAD; every target must offer them.")
 @click.option("--all", "everything", is_flag=True,
@@ -122,7 +124,7 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
                   roles: "Sequence[str]" = (), convert: "Path | None" = None,
                   finish: "Callable[[list[Report], list[Target]], None] | None" = None,
                   clauses: str | None = None, profile: str = "quick", seed: int = 0,
-                  everything: bool = False, case: str | None = None,
+                  everything: bool = False, case: str | None = None, jobs: int | None = None,
                   **foreign: Any) -> "list[Report]":
     """Reports on targets by name, printed as they come unless quiet.
 
@@ -130,6 +132,7 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     roles    as --map spells them
     convert  where to write a module's weights as the equation takes them
     finish   given the reports and the targets while these can still be asked
+    jobs     processes that judge at once; None for as many as there are cores
     foreign  as for `open_targets`
     The others are those of the command.
     Raises ValueError for unknown names, ImportError where Hypothesis is not installed.
@@ -137,6 +140,7 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     if importlib.util.find_spec("hypothesis") is None:
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
+    from sasakit.conformance.crew import cores
     from sasakit.conformance.diagnosis.module_report import Question, split_modules
     from sasakit.conformance.diagnosis.operations.report import add_diagnoses
     from sasakit.conformance.reports.summary import reports_of
@@ -150,7 +154,8 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
                              f"got the module class {modules[0].name}.")
         chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
         reports = reports_of(_judge(asked, quiet, case, clauses=chosen, profile=profile,
-                                    seed=seed, gradients=gradients, ladder=not everything))
+                                    seed=seed, gradients=gradients, ladder=not everything,
+                                    jobs=jobs or cores()))
         if case is None:
             add_diagnoses(reports, asked)
         _tell_diagnoses(reports, quiet)

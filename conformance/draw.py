@@ -1,4 +1,4 @@
-"""Choices that make a case: drawn by Hypothesis, recorded, and made again from the record.
+"""Choices that make a case: drawn at random, recorded, and made again from the record.
 
 A case's recipe is the list of its choices, each a number from 0. It is the same whoever draws, so
 an id that carries the recipe replays its case alone, the smallest counterexample among them.
@@ -11,6 +11,7 @@ import numpy as np
 
 T = TypeVar("T")
 Pick = Callable[[str, int], int]
+Recipe = tuple[int, ...]
 
 SEEDS = 2**32
 
@@ -57,3 +58,10 @@ def replayed(recipe: Sequence[int],
         return offset
 
     return Draw(pick, offered)
+
+
+def nearest(recipe: Sequence[int],
+            offered: Mapping[str, tuple[object, ...]] | None = None) -> Draw:
+    """A draw that makes the choices of a recipe as far as they go: none above its range, then 0."""
+    left = iter(recipe)
+    return Draw(lambda label, most: min(next(left, 0), most), offered)

@@ -4,7 +4,7 @@ A clause stands on one rung. A case rests on the rungs of all that it makes use 
 where one of those has failed, its own failure would say nothing new, and it is not judged.
 """
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 
 from sasakit.reference import AttentionOptions, NetworkSpec, StemOptions
@@ -175,12 +175,12 @@ class Ladder:
 
     at      the rung that is being judged
     failed  the rungs that did not hold, each with the first clause that showed it
+    found   every failure with its verdict and where its case stands, as they were noted
     """
 
-    def __init__(self) -> None:
-        self.at = next(iter(NEEDS))
-        self.failed: dict[str, str] = {}
-        self._found: list[tuple[Verdict, Failure, Standing]] = []
+    def __init__(self, at: str = next(iter(NEEDS)), failed: Mapping[str, str] = {}) -> None:
+        self.at, self.failed = at, dict(failed)
+        self.found: list[tuple[Verdict, Failure, Standing]] = []
 
     def broken(self, place: Standing) -> str | None:
         """The lowest failed rung that a case rests on; None where all of them hold."""
@@ -193,14 +193,14 @@ class Ladder:
     def note(self, verdict: Verdict, failure: Failure, place: Standing) -> None:
         """Remember that a rung failed."""
         self.failed.setdefault(place.stage, verdict.clause)
-        self._found.append((verdict, failure, place))
+        self.found.append((verdict, failure, place))
 
     def settle(self, verdicts: Iterable[Verdict]) -> None:
         """Take back failures that rest on what was found to fail after them; say what was left out.
 
         A smaller counterexample may stand lower than the rung on which the search for it began.
         """
-        found, self.failed, because = self._found, {}, dict[str, str]()
+        found, self.failed, because = self.found, {}, dict[str, str]()
         for rung in NEEDS:
             own_first = sorted((each for each in found if each[2].stage == rung),
                                key=lambda each: rung_of(each[0].clause) != rung)

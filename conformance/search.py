@@ -2,30 +2,29 @@
 
 import shlex
 import time
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from zlib import crc32
 
-from hypothesis import HealthCheck, Phase, given, reject, settings
-from hypothesis import seed as hypothesis_seed
-from hypothesis import strategies as st
-from hypothesis.errors import HypothesisWarning, Unsatisfiable
+import numpy as np
 
 from .case import Case
-from .draw import Draw
+from .draw import Draw, Recipe, nearest
 from .isolation.failure import OutOfTime, TargetFailure
 from .judge import Disagreement
 from .ladder import Ladder, standing
-from .offer import offer_of, trouble_of
+from .offer import asked_again, offer_of, trouble_of
 from .property import NotApplicable, Property
 from .target import Target
 from .verdict import Failure, Verdict
 
 # Seconds that the search for a smaller counterexample may take.
 SHRINK_SECONDS = 3.0
+# Cases drawn for each that is asked for, where a property passes over most of them.
+ATTEMPTS = 10
 # Cases passed over, after which a property without any other is not looked through any further.
 PATIENCE = 100
-
-Recipe = tuple[int, ...]
+# Larger choices are seeds of random numbers, whose halves say nothing.
+MOST_HALVED = 1 << 16
 
 
 class Search:
@@ -36,6 +35,8 @@ class Search:
     verdict  to which it adds
     shrink_seconds  how long the search for a smaller counterexample may take; 0 for none
     offered  whether the target takes any of the cases
+    waiting  choices of the cases that wait, by the rung on which they stand
+    rested   rungs on which some case rests whose turn it was
     """
 
     def __init__(self, prop: Property, dtype: str, target: Target, verdict: Verdict,
@@ -43,112 +44,139 @@ class Search:
         self._shrink_seconds = shrink_seconds
         self.prop, self.dtype, self.verdict = prop, dtype, verdict
         self._target, self._ladder, self._offer = target, ladder, offer_of(target)
-        self._passed_over, self._deadline, self._over = 0, float("inf"), False
-        self._asked = 0, 0
-        # Cases that failed, by their choices; the last of them is the smallest.
-        self._failing: dict[Recipe, tuple[Case, Exception]] = {}
-        self._waiting: dict[Recipe, Case] = {}
+        self._over = False
+        self.waiting: dict[str, list[Recipe]] = {}
+        self.rested: set[str] = set()
         self.offered = False
 
     def run(self, examples: int, seed: int) -> None:
-        """Judge so many cases; the smallest that is found to fail becomes a failure."""
-        self._asked = examples, seed
-
-        @st.composite
-        def drawn(draw: st.DrawFn, /) -> tuple[Case, Recipe]:
-            choices = Draw(lambda label, most: draw(st.integers(0, most), label=label),
-                           self._offer.options)
-            case = self.prop.cases(choices, self.dtype)
-            return self._offer.adapted(case), tuple(choices.recipe)
-
-        @hypothesis_seed(seed)
-        @settings(max_examples=examples, deadline=None, database=None, print_blob=False,
-                  report_multiple_bugs=False, suppress_health_check=list(HealthCheck),
-                  phases=(Phase.generate, Phase.shrink)[:2 if self._shrink_seconds else 1])
-        @given(drawn())
-        def search(drawn: tuple[Case, Recipe]) -> None:
-            self._consider(*drawn)
-
-        try:
-            with warnings.catch_warnings():
-                # A case of a network is long when it is spelled, which nobody need be told.
-                warnings.simplefilter("ignore", HypothesisWarning)
-                search()
-        except Unsatisfiable:
-            pass  # No case was judged, which the verdict's count says.
-        except Exception:
-            if not self._failing:
-                raise
-        if self._failing:
-            self._tell_smallest()
-
-    def judge_waiting(self) -> None:
-        """Judge the cases that waited for the ladder's rung; where one fails, find the smallest."""
-        if self._ladder is None or self._failing:
-            return
-        for recipe, case in list(self._waiting.items()):
-            place = standing(self.prop.clause, case)
-            if place.stage != self._ladder.at:
+        """Judge so many cases; the first that fails, made as small as it goes, is a failure."""
+        asked = 0
+        for recipe, case in self._drawn(examples * ATTEMPTS, seed):
+            try:
+                error = self._judge(recipe, case)
+            except NotApplicable:
                 continue
-            del self._waiting[recipe]
+            if error is not None:
+                self._tell(*self._smallest(recipe, case, error))
+                return
+            asked += 1
+            if self._over or asked == examples:
+                return
+
+    def _drawn(self, most: int, seed: int) -> Iterator[tuple[Recipe, Case]]:
+        """Cases that the target takes, each once: the simplest one, then random ones."""
+        # Every property has cases of its own; in every dtype they are the same.
+        name = f"{self.prop.clause}/{self.prop.name}"
+        rng = np.random.default_rng((seed, crc32(name.encode())))
+        seen: set[Recipe] = set()
+        for attempt in range(most):
+            if attempt == PATIENCE and not self.offered:
+                return
+            draw = Draw((lambda label, most: int(rng.integers(most, endpoint=True))) if attempt
+                        else (lambda label, most: 0), self._offer.options)
+            case = self._offer.adapted(self.prop.cases(draw, self.dtype))
+            recipe = tuple(draw.recipe)
+            if recipe not in seen and self._offer.takes(case):
+                seen.add(recipe)
+                self.offered = True
+                yield recipe, case
+
+    def judge_waiting(self, waiting: Iterable[Recipe]) -> None:
+        """Judge cases that waited for the ladder's rung, until one fails."""
+        for recipe in waiting:
             self.verdict.reason = self.verdict.reason or trouble_of(self._target)
             if self._over or self.verdict.reason is not None:
                 return
+            case = asked_again(self.prop, recipe, self.dtype, self._target)
             try:
-                self._consider(case, recipe)
-            except Exception:
-                if not self._failing:
-                    raise
-                self.run(*self._asked)
+                error = self._judge(recipe, case)
+            except NotApplicable:
+                continue
+            if error is not None:
+                self._tell(*self._smallest(recipe, case, error))
                 return
 
-    def _consider(self, case: Case, recipe: Recipe) -> None:
-        """Judge one case if it is its turn; raises what makes it fail."""
-        if not self._offer.takes(case):
-            self._passed_over += 1
-            if self.offered or self._passed_over < PATIENCE:
-                reject()
-            return
-        self.offered = True
-        if self._over or not self._is_its_turn(case, recipe):
-            return
-        if time.monotonic() > self._deadline:
-            # The search has had its time: only what is known to fail fails, and is not run again.
-            if recipe in self._failing:
-                raise self._failing[recipe][1]
-            return
+    def _judge(self, recipe: Recipe, case: Case) -> Exception | None:
+        """Judge one case if it is its turn, and count it; what makes it fail.
+
+        Raises NotApplicable for a case that the property passes over.
+        """
+        if not self._is_its_turn(recipe, case):
+            return None
         try:
             rho = self.prop.check(case, self._target)
         except NotApplicable:
-            reject()
+            raise
         except OutOfTime as error:
             self._over, self.verdict.reason = True, str(error)
-            return
         except Exception as error:
-            # Last in the order of failing: the search ends on the smallest case that it knows.
-            self._failing.pop(recipe, None)
-            self._failing[recipe] = case, error
-            lost = isinstance(error, TargetFailure) and error.lost
-            left = 0 if lost else time.monotonic() + self._shrink_seconds
-            self._deadline = min(self._deadline, left)
-            raise
-        self.verdict.cases += 1
-        self.verdict.rho = max(self.verdict.rho, rho)
+            return error
+        else:
+            self.verdict.cases += 1
+            self.verdict.rho = max(self.verdict.rho, rho)
+        return None
 
-    def _is_its_turn(self, case: Case, recipe: Recipe) -> bool:
+    def _is_its_turn(self, recipe: Recipe, case: Case) -> bool:
         if self._ladder is None:
             return True
         place = standing(self.prop.clause, case)
         if self._ladder.is_later(place):
-            if not self._failing:
-                self._waiting[recipe] = case
+            self.waiting.setdefault(place.stage, []).append(recipe)
             return False
+        self.rested |= place.rests_on
         rung = self._ladder.broken(place)
         self.verdict.rests_on = self.verdict.rests_on or rung
         return rung is None
 
-    def _tell_smallest(self) -> None:
-        recipe, (case, error) = list(self._failing.items())[-1]
+    def _smallest(self, recipe: Recipe, case: Case,
+                  error: Exception) -> tuple[Recipe, Case, Exception]:
+        """The smallest case that is found to fail: one choice after the other is made smaller."""
+        found, before = (recipe, case, error), None
+        deadline = time.monotonic() + self._shrink_seconds
+        tried = {recipe}
+        while found[0] != before:
+            before = found[0]
+            for at in range(len(before)):
+                # Choices below `low` have been tried; halving finds the least where failing is
+                # a matter of size.
+                low = 0
+                while at < len(found[0]) and low < (high := found[0][at]):
+                    # Nothing more is asked of a process that was lost.
+                    if time.monotonic() > deadline or _is_lost(found[2]):
+                        return found
+                    choice = (low + high) // 2 if low else 0
+                    smaller = self._fails_too((*found[0][:at], choice, *found[0][at + 1:]), tried)
+                    if smaller is not None:
+                        found = smaller
+                    elif high > MOST_HALVED:
+                        break
+                    else:
+                        low = choice + 1
+        return found
+
+    def _fails_too(self, recipe: Recipe,
+                   tried: set[Recipe]) -> tuple[Recipe, Case, Exception] | None:
+        """The case nearest to these choices, if it is another that fails in its turn."""
+        draw = nearest(recipe, self._offer.options)
+        case = self._offer.adapted(self.prop.cases(draw, self.dtype))
+        recipe = tuple(draw.recipe)
+        if recipe in tried or not self._offer.takes(case):
+            return None
+        tried.add(recipe)
+        if self._ladder is not None:
+            place = standing(self.prop.clause, case)
+            if self._ladder.is_later(place) or self._ladder.broken(place) is not None:
+                return None
+        try:
+            self.prop.check(case, self._target)
+        except (NotApplicable, OutOfTime):
+            return None
+        except Exception as error:
+            return recipe, case, error
+        return None
+
+    def _tell(self, recipe: Recipe, case: Case, error: Exception) -> None:
         place = standing(self.prop.clause, case)
         told = failure_of(self.prop, self.dtype, error, recipe, case, self._target,
                           "" if self._ladder is None else place.stage)
@@ -158,12 +186,13 @@ class Search:
 
 
 def run_property(prop: Property, target: Target, dtype: str, verdict: Verdict, examples: int,
-                 seed: int, ladder: Ladder | None = None,
-                 shrink_seconds: float = SHRINK_SECONDS) -> Search:
-    """Judge one property in one dtype, adding to the verdict; what may be asked further."""
-    search = Search(prop, dtype, target, verdict, ladder, shrink_seconds)
-    search.run(examples, seed)
-    return search
+                 seed: int, shrink_seconds: float = SHRINK_SECONDS) -> None:
+    """Judge one property in one dtype, adding to the verdict."""
+    Search(prop, dtype, target, verdict, None, shrink_seconds).run(examples, seed)
+
+
+def _is_lost(error: Exception) -> bool:
+    return isinstance(error, TargetFailure) and error.lost
 
 
 def failure_of(prop: Property, dtype: str, error: Exception, recipe: Sequence[int], case: Case,
