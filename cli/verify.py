@@ -1,6 +1,5 @@
 """`sasakit verify`: run the suites on targets and say, clause by clause, whether they conform."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -135,11 +134,8 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     jobs     processes that judge at once; None for as many as there are cores
     foreign  as for `open_targets`
     The others are those of the command.
-    Raises ValueError for unknown names, ImportError where Hypothesis is not installed.
+    Raises ValueError for unknown names.
     """
-    if importlib.util.find_spec("hypothesis") is None:
-        raise ImportError("`hypothesis` must be installed to verify; got none. "
-                          "Run: pip install 'sasakit[conformance]'.")
     from sasakit.conformance.crew import cores
     from sasakit.conformance.diagnosis.module_report import Question, split_modules
     from sasakit.conformance.diagnosis.operations.report import add_diagnoses

@@ -41,8 +41,9 @@ class Climb:
     def _fill(self, asked: Asked) -> None:
         """The first search of each property and dtype that is offered."""
         offer, number = offer_of(self._target), count()
+        own = offer.own_options(None)
         for clause in self._verdicts:
-            rung = None if self._ladder is None else rung_of(clause)
+            rung = None if self._ladder is None else rung_of(clause, own)
             for prop in (prop for prop in PROPERTIES if prop.clause == clause):
                 for dtype in self._target.dtypes:
                     if (prop.dtypes is None or dtype in prop.dtypes) and offer.covers(prop, dtype):

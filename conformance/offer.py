@@ -1,12 +1,13 @@
 """What an implementation says of itself: operations, options, types; what it is judged by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sasakit.reference.contract import options as choices
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
+from .builders import CANONICAL, FIXED
 from .case import UPSTREAM, VJP, Case
 from .draw import Draw, replayed
 from .profiles import DTYPES, Profile, plain_profile, unit_roundoff
@@ -66,6 +67,15 @@ class Offer:
     def adapted(self, case: Case) -> Case:
         """The case as this implementation is asked it, such as under a factor that it fixes."""
         return case
+
+    def own_options(self, options: object) -> AttentionOptions:
+        """What stands here for the canonical options, which are what is not offered otherwise.
+
+        options  those of the case that is asked
+        """
+        return replace(CANONICAL, **{
+            name: values[0] for name, values in self.options.items()
+            if name in FIXED and getattr(CANONICAL, name) not in values})
 
     def covers(self, prop: Property, dtype: str) -> bool:
         """Whether some case of a property may be one that was offered."""

@@ -11,7 +11,7 @@ from .case import Case
 from .draw import Draw, Recipe, nearest
 from .isolation.failure import OutOfTime, TargetFailure
 from .judge import Disagreement
-from .ladder import Ladder, standing
+from .ladder import Ladder, Standing, standing
 from .offer import asked_again, offer_of, trouble_of
 from .property import NotApplicable, Property
 from .target import Target
@@ -66,8 +66,8 @@ class Search:
 
     def _drawn(self, most: int, seed: int) -> Iterator[tuple[Recipe, Case]]:
         """Cases that the target takes, each once: the simplest one, then random ones."""
-        # Every property has cases of its own; in every dtype they are the same.
-        name = f"{self.prop.clause}/{self.prop.name}"
+        # Other cases in every dtype, for most mistakes show in any of them.
+        name = f"{self.prop.clause}/{self.prop.name}/{self.dtype}"
         rng = np.random.default_rng((seed, crc32(name.encode())))
         seen: set[Recipe] = set()
         for attempt in range(most):
@@ -120,7 +120,7 @@ class Search:
     def _is_its_turn(self, recipe: Recipe, case: Case) -> bool:
         if self._ladder is None:
             return True
-        place = standing(self.prop.clause, case)
+        place = self._standing(case)
         if self._ladder.is_later(place):
             self.waiting.setdefault(place.stage, []).append(recipe)
             return False
@@ -128,6 +128,9 @@ class Search:
         rung = self._ladder.broken(place)
         self.verdict.rests_on = self.verdict.rests_on or rung
         return rung is None
+
+    def _standing(self, case: Case) -> Standing:
+        return standing(self.prop.clause, case, self._offer.own_options(case.options))
 
     def _smallest(self, recipe: Recipe, case: Case,
                   error: Exception) -> tuple[Recipe, Case, Exception]:
@@ -165,7 +168,7 @@ class Search:
             return None
         tried.add(recipe)
         if self._ladder is not None:
-            place = standing(self.prop.clause, case)
+            place = self._standing(case)
             if self._ladder.is_later(place) or self._ladder.broken(place) is not None:
                 return None
         try:
@@ -177,7 +180,7 @@ class Search:
         return None
 
     def _tell(self, recipe: Recipe, case: Case, error: Exception) -> None:
-        place = standing(self.prop.clause, case)
+        place = self._standing(case)
         told = failure_of(self.prop, self.dtype, error, recipe, case, self._target,
                           "" if self._ladder is None else place.stage)
         self.verdict.failures.append(told)

@@ -49,6 +49,13 @@ class ModuleOffer(Offer):
         return self.suite.scaled(case)
 
 
+    def own_options(self, options: object) -> AttentionOptions:
+        """The options that were found, with the module's factor at the sizes of the case."""
+        own = super().own_options(options)
+        return replace(own, scale=options.scale, scale_terms=options.scale_terms) \
+            if isinstance(options, AttentionOptions) else own
+
+
 class ModuleSuite:
     """A module as a target of the suites.
 
@@ -203,7 +210,7 @@ def suite_verdicts(suite: ModuleSuite, *, clauses: Sequence[str] | None = None,
     asked = {prop.clause for prop in PROPERTIES
              if prop.clause in chosen and not prop.gradients and _is_asked(suite, prop)}
     chosen = [clause for clause in chosen if clause in asked]
-    verdicts = run_verification([suite], clauses=chosen, profile=profile, seed=seed,
+    verdicts = run_verification([suite], clauses=chosen, profile=profile, seed=seed, ladder=True,
                                 shrink_seconds=SHRINK_SECONDS) if chosen else []
     for verdict in verdicts:
         if verdict.cases == 0 and not verdict.failures and verdict.reason is None:
