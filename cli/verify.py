@@ -1,7 +1,6 @@
 """`sasakit verify`: run the suites on targets and say, clause by clause, whether they conform."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,12 +110,15 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], profile: str, seed: 
     """Judge targets and end with the status of what was found."""
     if not targets and not given["process"]:
         raise click.UsageError("Missing argument 'TARGETS...', or --process.")
-    reports = judge_targets(targets, profile=profile, seed=seed, quiet=as_json, **given,
-                            finish=partial(write_reports, html=html, junit=junit))
-    if as_json:
-        from sasakit.conformance.reports.json_report import report_document
-        print_json(report_document(reports, profile=profile, seed=seed))
-    ctx.exit(exit_status(reports))
+    def finish(reports: "list[Report]", judged: "list[Target]") -> None:
+        # Before weights are converted, which may fail; what was found is told all the same.
+        write_reports(reports, judged, html=html, junit=junit)
+        if as_json:
+            from sasakit.conformance.reports.json_report import report_document
+            print_json(report_document(reports, profile=profile, seed=seed))
+
+    ctx.exit(exit_status(judge_targets(targets, profile=profile, seed=seed, quiet=as_json,
+                                       finish=finish, **given)))
 
 
 def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: bool = False,
@@ -138,8 +140,6 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     """
     from sasakit.conformance.crew import cores
     from sasakit.conformance.diagnosis.module_report import Question, split_modules
-    from sasakit.conformance.diagnosis.operations.report import add_diagnoses
-    from sasakit.conformance.reports.summary import reports_of
     options = read_module_options(roles, convert, foreign)
     targets = open_targets(names, **foreign)
     try:
@@ -149,12 +149,8 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
             raise ValueError(f"`--gradients` must come with targets that offer operations; "
                              f"got the module class {modules[0].name}.")
         chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
-        reports = reports_of(_judge(asked, quiet, case, clauses=chosen, profile=profile,
-                                    seed=seed, gradients=gradients, ladder=not everything,
-                                    jobs=jobs or cores()))
-        if case is None:
-            add_diagnoses(reports, asked)
-        _tell_diagnoses(reports, quiet)
+        reports = _report(asked, quiet, case, clauses=chosen, profile=profile, seed=seed,
+                          gradients=gradients, ladder=not everything, jobs=jobs or cores())
         examined = examine_modules(modules, Question(chosen, profile, seed, case, options.said),
                                    quiet=quiet)
         reports += [each.report for each in examined]
@@ -167,11 +163,19 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
         close_targets(targets)
 
 
-def _tell_diagnoses(reports: "list[Report]", quiet: bool) -> None:
+def _report(targets: "list[Target]", quiet: bool, case: str | None,
+            **given: Any) -> "list[Report]":
+    """Reports on what offers operations: the clauses, and what is computed where they fail."""
+    from sasakit.conformance.diagnosis.operations.report import add_diagnoses
+    from sasakit.conformance.reports.summary import reports_of
     from sasakit.conformance.reports.terminal import diagnosis_text
+    reports = reports_of(_judge(targets, quiet, case, **given))
+    if case is None:
+        add_diagnoses(reports, targets)
     for report in reports:
         if report.diagnosis is not None and not quiet:
             click.echo(f"\n{report.target}: {diagnosis_text(report.diagnosis)}")
+    return reports
 
 
 def _judge(targets: "list[Target]", quiet: bool, case: str | None,

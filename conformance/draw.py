@@ -14,6 +14,8 @@ Pick = Callable[[str, int], int]
 Recipe = tuple[int, ...]
 
 SEEDS = 2**32
+# Choices of more values than this are drawn with no regard to what came before.
+MOST_SHUFFLED = 32
 
 
 class Draw:
@@ -40,6 +42,21 @@ class Draw:
     def numbers(self, label: str = "seed") -> np.random.Generator:
         """Random numbers for a case's arrays."""
         return np.random.default_rng(self.integer(label, 0, SEEDS - 1))
+
+
+def shuffled(rng: np.random.Generator) -> Pick:
+    """Random choices, of which a few draws meet all: none comes again before the others came."""
+    left: dict[tuple[str, int], list[int]] = {}
+
+    def pick(label: str, most: int) -> int:
+        if most > MOST_SHUFFLED:
+            return int(rng.integers(most, endpoint=True))
+        cards = left.setdefault((label, most), [])
+        if not cards:
+            cards += rng.permutation(most + 1).tolist()
+        return cards.pop()
+
+    return pick
 
 
 def replayed(recipe: Sequence[int],

@@ -8,7 +8,7 @@ from zlib import crc32
 import numpy as np
 
 from .case import Case
-from .draw import Draw, Recipe, nearest
+from .draw import Draw, Recipe, nearest, shuffled
 from .isolation.failure import OutOfTime, TargetFailure
 from .judge import Disagreement
 from .ladder import Ladder, Standing, standing
@@ -68,13 +68,12 @@ class Search:
         """Cases that the target takes, each once: the simplest one, then random ones."""
         # Other cases in every dtype, for most mistakes show in any of them.
         name = f"{self.prop.clause}/{self.prop.name}/{self.dtype}"
-        rng = np.random.default_rng((seed, crc32(name.encode())))
+        pick = shuffled(np.random.default_rng((seed, crc32(name.encode()))))
         seen: set[Recipe] = set()
         for attempt in range(most):
             if attempt == PATIENCE and not self.offered:
                 return
-            draw = Draw((lambda label, most: int(rng.integers(most, endpoint=True))) if attempt
-                        else (lambda label, most: 0), self._offer.options)
+            draw = Draw(pick if attempt else (lambda label, most: 0), self._offer.options)
             case = self._offer.adapted(self.prop.cases(draw, self.dtype))
             recipe = tuple(draw.recipe)
             if recipe not in seen and self._offer.takes(case):

@@ -261,7 +261,7 @@ def _refusal(what: str, error: ModuleError) -> list[str]:
         return []
     told = str(error).splitlines()[0].removeprefix("exception: ")
     if RAISES in told:
-        return [f"{what}: raises {told.partition(RAISES)[2]}"]
+        return [f"{what}: raises; {told.partition(RAISES)[2]}"]
     if NO_LAYOUT in told:
         # It was tried in every layout; whose error is the module's own is not known.
         told = f"{NO_LAYOUT}{told.partition(NO_LAYOUT)[2].partition(';')[0]}"
