@@ -36,7 +36,11 @@ A target is a backend (reference, numba, torch) or anyone's Python code: file.py
 package.module:name, file.py or package.module, where the name is a function, a class or an
 object that offers operations by the interface's names, with NumPy arrays or (--tensors) those of
 torch. Foreign code runs in a process of its own, within limits; what it does not offer is not
-judged.
+judged. What has no value for some options, or checks no input, declares so by attributes:
+
+\b
+  local_attention.options = {"padding": ["zero"], "position": ["relative"]}
+  local_attention.checks_input = False
 
 A class of torch modules needs no adapter: its parameters are found by their shapes and by what
 they do, and what it computes is named, the clause that each difference violates with it. An
