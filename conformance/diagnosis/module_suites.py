@@ -9,13 +9,12 @@ import numpy as np
 from sasakit.reference.contract.options import AttentionOptions
 
 from ..case import Case
+from ..doors.offered import OfferedTarget
 from ..draw import Draw
 from ..estimate import Array
 from ..offer import Offer, profiles_of
-from ..profiles import Profile
 from ..property import PROPERTIES, NotApplicable, Property
 from ..runner import Verdict, chosen_clauses, replay, run_verification
-from ..target import native_arrays
 from .choices import named_options
 from .instance import Builder, ModuleError, Sizes
 from .layer_cases import can_be_joined, dense, heads_of, layer_of, room_of, widened
@@ -56,14 +55,12 @@ class ModuleOffer(Offer):
             if isinstance(options, AttentionOptions) else own
 
 
-class ModuleSuite:
+class ModuleSuite(OfferedTarget):
     """A module as a target of the suites.
 
     even_window  which even windows it has, as the option spells it; None where it has none
     refused      what it raised for cases that the equation has, which are passed over
     """
-
-    dtypes = ("float64",)
 
     def __init__(self, name: str, builder: Builder, explanation: Explanation,
                  even_window: str | None = None) -> None:
@@ -75,7 +72,7 @@ class ModuleSuite:
         self._square = found.sizes.channels_in == found.sizes.channels_out
         grouped = {p.groups for p in found.projections} == {found.sizes.heads} != {1}
         self._projection = "per_head" if grouped else "dense"
-        self.offer = ModuleOffer(self._operations(), profiles_of({}, self.dtypes),
+        self.offer = ModuleOffer(self._operations(), profiles_of({}, ("float64",)),
                                  self._offered(even_window), checks_input=False)
         object.__setattr__(self.offer, "suite", self)
 
@@ -120,14 +117,6 @@ class ModuleSuite:
         if not fit.choices.content:
             offered |= {"content": (False,), "position": ("relative",)}
         return offered
-
-    def profile(self, dtype: str) -> Profile:
-        """Double precision throughout."""
-        return self.offer.profiles[dtype]
-
-    def native(self, case: Case) -> dict[str, Any]:
-        """NumPy arrays."""
-        return native_arrays(case, lambda array, dtype=None: array)
 
     def read(self, result: Any) -> Array:
         """The result itself."""
