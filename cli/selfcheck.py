@@ -1,5 +1,6 @@
 """`sasakit selfcheck`: the kit judged by itself, and the score that it gets."""
 
+import importlib.util
 import os
 import sys
 import time
@@ -61,6 +62,9 @@ def selfcheck(ctx: click.Context, /, quick: bool, only: tuple[str, ...], seed: i
 
     Exit status: 0 every gate holds, 1 one does not, 2 an error in the command line.
     """
+    if importlib.util.find_spec("hypothesis") is None:
+        raise ImportError("`hypothesis` must be installed to check; got none. "
+                          "Run: pip install 'sasakit[conformance]'.")
     if matrix:
         from sasakit.conformance.selfcheck.matrix import matrix as text
         click.echo(text(), nl=False)

@@ -25,9 +25,10 @@ def vectors() -> None:
       sasakit vectors check vectors
       sasakit vectors check vectors --results mine
     """
-    if importlib.util.find_spec("safetensors") is None:
-        raise ImportError("`safetensors` must be installed for vectors; got none. "
-                          "Run: pip install 'sasakit[conformance]'.")
+    for package in ("hypothesis", "safetensors"):
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(f"`{package}` must be installed for vectors; got none. "
+                              f"Run: pip install 'sasakit[conformance]'.")
 
 
 @vectors.command()

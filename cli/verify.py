@@ -1,5 +1,6 @@
 """`sasakit verify`: run the suites on targets and say, clause by clause, whether they conform."""
 
+import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,8 +141,11 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     jobs     processes that judge at once; None for as many as there are cores
     foreign  as for `open_targets`
     The others are those of the command.
-    Raises ValueError for unknown names.
+    Raises ValueError for unknown names, ImportError where Hypothesis is not installed.
     """
+    if importlib.util.find_spec("hypothesis") is None:
+        raise ImportError("`hypothesis` must be installed to verify; got none. "
+                          "Run: pip install 'sasakit[conformance]'.")
     from sasakit.conformance.crew import cores
     from sasakit.conformance.diagnosis.module_report import Question, split_modules
     options = read_module_options(roles, convert, foreign)

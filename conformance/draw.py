@@ -1,4 +1,4 @@
-"""Choices that make a case: drawn at random, recorded, and made again from the record.
+"""Choices that make a case: drawn by Hypothesis, recorded, and made again from the record.
 
 A case's recipe is the list of its choices, each a number from 0. It is the same whoever draws, so
 an id that carries the recipe replays its case alone, the smallest counterexample among them.
@@ -59,11 +59,10 @@ def shuffled(rng: np.random.Generator) -> Pick:
     return pick
 
 
-def replayed(recipe: Sequence[int],
-             offered: Mapping[str, tuple[object, ...]] | None = None) -> Draw:
-    """A draw that makes the choices of a recipe again, among the same values.
+def again(recipe: Sequence[int]) -> Pick:
+    """The choices of a recipe again.
 
-    Raises ValueError, while drawing, where the recipe is too short or a choice out of range.
+    Raises ValueError, while choosing, where the recipe is too short or a choice out of range.
     """
     left = iter(recipe)
 
@@ -74,11 +73,4 @@ def replayed(recipe: Sequence[int],
                              f"got {'none' if offset < 0 else offset}.")
         return offset
 
-    return Draw(pick, offered)
-
-
-def nearest(recipe: Sequence[int],
-            offered: Mapping[str, tuple[object, ...]] | None = None) -> Draw:
-    """A draw that makes the choices of a recipe as far as they go: none above its range, then 0."""
-    left = iter(recipe)
-    return Draw(lambda label, most: min(next(left, 0), most), offered)
+    return pick

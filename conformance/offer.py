@@ -9,7 +9,7 @@ from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
 from .builders import CANONICAL, FIXED
 from .case import UPSTREAM, VJP, Case
-from .draw import Draw, replayed
+from .draw import Draw, again
 from .profiles import DTYPES, Profile, plain_profile, unit_roundoff
 from .property import Property
 
@@ -99,7 +99,7 @@ def trouble_of(target: object) -> str | None:
 
 def asked_again(prop: Property, recipe: Sequence[int], dtype: str, target: object) -> Case:
     """The case of these choices, as it was asked of a target; as of anyone where that is gone."""
-    case = prop.cases(replayed(recipe, offered_options(target)), dtype)
+    case = prop.cases(Draw(again(recipe), offered_options(target)), dtype)
     return case if trouble_of(target) is not None else offer_of(target).adapted(case)
 
 

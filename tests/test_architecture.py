@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("reference", "accel", "conformance", "cli")
-HEAVY = ("torch", "numba", "click", "PIL", "safetensors")
+HEAVY = ("torch", "numba", "hypothesis", "click", "PIL", "safetensors")
 
 
 def imports(path, package):
@@ -75,8 +75,8 @@ def test_arrows_point_one_way(package, never):
 @pytest.mark.parametrize(("module", "free_of"), [
     ("sasakit.reference", HEAVY),
     ("sasakit.accel", HEAVY),
-    ("sasakit.cli.main", ("torch", "numba", "PIL", "safetensors", "numpy")),
-    ("sasakit.accel.numba_cpu", ("torch",)),
+    ("sasakit.cli.main", ("torch", "numba", "hypothesis", "PIL", "safetensors", "numpy")),
+    ("sasakit.accel.numba_cpu", ("torch", "hypothesis")),
 ])
 def test_importing_costs_what_it_must(module, free_of):
     code = f"import {module}, sys; print([m for m in {free_of!r} if m in sys.modules])"

@@ -73,7 +73,7 @@ def test_help_and_cost_import_nothing_heavy():
         "from sasakit.cli.main import main\n"
         "for args in (['--help'], ['cost'], ['cost', '--paper', '--json']):\n"
         "    main(args, standalone_mode=False)\n"
-        "heavy = {'torch', 'numba', 'PIL', 'safetensors'} & set(sys.modules)\n"
+        "heavy = {'torch', 'numba', 'hypothesis', 'PIL', 'safetensors'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
