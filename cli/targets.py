@@ -3,6 +3,8 @@
 import re
 import sys
 from collections.abc import Sequence
+from functools import partial
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -60,10 +62,8 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
     Raises ValueError for a backend that is unknown, and for options of foreign Python code where
     there is none.
     """
-    from sasakit.accel import resolve_backend
     from sasakit.conformance.isolation.child import Limits
     from sasakit.conformance.isolation.target import IsolatedTarget
-    from sasakit.conformance.target import backend_target
     limits = Limits(seconds=time_limit, memory=int(memory_limit * 2**30), total=total_limit)
     names = list(dict.fromkeys(names))
     foreign = [name for name in names if FOREIGN.search(name)]
@@ -77,10 +77,20 @@ def open_targets(names: Sequence[str], process: Sequence[str] = (), operation: s
         described = {"door": "python", "spec": name, "operation": operation, "tensors": tensors,
                      "arguments": arguments, "weights": weights}
         targets.append(IsolatedTarget(name, described, limits) if name in foreign
-                       else backend_target(name, resolve_backend(name)))
+                       else open_backend(name))
     targets += [IsolatedTarget(command, {"door": "process", "command": command}, limits)
                 for command in dict.fromkeys(process)]
     return targets
+
+
+def open_backend(name: str) -> "Target":
+    """One of our backends, in whichever process this is called.
+
+    Raises ValueError for one that is unknown.
+    """
+    from sasakit.accel import resolve_backend
+    from sasakit.conformance.target import backend_target
+    return backend_target(name, resolve_backend(name), partial(open_backend, name))
 
 
 def _read_arguments(given: Sequence[str]) -> dict[str, str]:
@@ -121,42 +131,64 @@ def summary(verdicts: "Sequence[Verdict]") -> str:
 
 
 class Rows:
-    """Prints a row for each verdict."""
+    """Prints a row for each clause that was judged, and one for those that were not, by reason."""
 
     def __init__(self, targets: "Sequence[Any]") -> None:
         self._width = max(10, *(len(target.name) + 2 for target in targets))
-        self._told: set[tuple[str, str | None]] = set()
 
     def print(self, verdicts: "Sequence[Verdict]") -> None:
         """Where each ladder broke, a heading, then the rows: failures first, the lowest first."""
-        from sasakit.conformance.reports.summary import ladder_words, lowest_first, reports_of
+        from sasakit.conformance.reports.summary import (
+            advice,
+            ladder_words,
+            lowest_first,
+            reports_of,
+        )
         reports = reports_of(verdicts)
         for report in reports:
             if words := ladder_words(report):
                 click.echo(f"{report.target}: {words}")
         click.echo(f"{'target':<{self._width}}{'clause':<9}{'cases':>6}{'worst rho':>11}  verdict")
         for report in reports:
+            left: dict[str, list[str]] = {}
             for verdict in lowest_first(report.verdicts):
-                self._row(verdict)
+                if word_of(verdict) != "not judged":
+                    self._row(verdict)
+                else:
+                    why = f"rests on {verdict.rests_on}" if verdict.rests_on else verdict.reason
+                    left.setdefault(f"{why}", []).append(verdict.clause)
+            for why, clauses in left.items():
+                self._left(report.target, why, clauses)
+            for line in advice(report):
+                click.echo(f"    {line}")
 
     def _row(self, verdict: "Verdict") -> None:
-        """One row, and what there is to say of it; a reason is given once for each target."""
-        from sasakit.conformance.reports.summary import visible, why_not
-        word = word_of(verdict)
-        rests = f": rests on {verdict.rests_on}" \
-            if word == "not judged" and verdict.rests_on is not None else ""
+        """One row, and what failed; what fails alike in another dtype is told once."""
+        from sasakit.conformance.reports.summary import why_not
+        failed = word_of(verdict) == "fail"
         click.echo(f"{verdict.target:<{self._width}}{verdict.clause:<9}{verdict.cases:>6}"
-                   f"{verdict.rho:>11.3g}  {'FAIL' if word == 'fail' else word}{rests}")
-        told = [str(failure) for failure in verdict.failures]
-        if verdict.reason is not None and not rests \
-                and (verdict.target, verdict.reason) not in self._told:
-            self._told.add((verdict.target, verdict.reason))
-            told.append(verdict.reason)
-        if word == "fail" and not told:
-            told.append(why_not(verdict))
-        for line in "\n".join(told).splitlines():
-            # Foreign code must not write on the terminal: it could erase its own verdict.
-            click.echo(f"    {visible(line)}")
+                   f"{verdict.rho:>11.3g}  {'FAIL' if failed else 'pass'}")
+        told = dict[tuple[str, str], str]()
+        for failure in verdict.failures:
+            known = (failure.property, failure.reason) in told
+            told.setdefault((failure.property, failure.reason), failure.dtype)
+            _indented(f"{failure.property} [{failure.dtype}]: as in "
+                      f"{told[failure.property, failure.reason]}" if known else str(failure))
+        if failed and not told:
+            _indented(why_not(verdict))
+
+    def _left(self, target: str, why: str, clauses: "Sequence[str]") -> None:
+        """The clauses that were not judged for one reason."""
+        click.echo(fill(f"{target:<{self._width}}not judged: {', '.join(clauses)}", 100,
+                        subsequent_indent=" " * self._width, break_on_hyphens=False))
+        _indented(why)
+
+
+def _indented(text: str) -> None:
+    """Print lines below a row; foreign code must not write on the terminal and erase its own."""
+    from sasakit.conformance.reports.summary import visible
+    for line in text.splitlines():
+        click.echo(f"    {visible(line)}")
 
 
 class Progress:

@@ -2,7 +2,6 @@
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +37,11 @@ A target is a backend (reference, numba, torch) or anyone's Python code: file.py
 package.module:name, file.py or package.module, where the name is a function, a class or an
 object that offers operations by the interface's names, with NumPy arrays or (--tensors) those of
 torch. Foreign code runs in a process of its own, within limits; what it does not offer is not
-judged.
+judged. What has no value for some options, or checks no input, declares so by attributes:
+
+\b
+  local_attention.options = {"padding": ["zero"], "position": ["relative"]}
+  local_attention.checks_input = False
 
 A class of torch modules needs no adapter: its parameters are found by their shapes and by what
 they do, and what it computes is named, the clause that each difference violates with it. An
@@ -95,6 +98,8 @@ Exit status: 0 conforms, 1 deviates, 2 could not be judged.
               show_default=True, help="How many cases each property is asked.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="The same seed gives the same cases.")
+@click.option("--jobs", metavar="N", type=click.IntRange(min=1), show_default="the cores",
+              help="How many processes judge at once; the verdicts are the same.")
 @click.option("--gradients", is_flag=True,
               help="Judge gradients too, chapter GRAD; every target must offer them.")
 @click.option("--all", "everything", is_flag=True,
@@ -110,19 +115,22 @@ def verify(ctx: click.Context, /, targets: tuple[str, ...], profile: str, seed: 
     """Judge targets and end with the status of what was found."""
     if not targets and not given["process"]:
         raise click.UsageError("Missing argument 'TARGETS...', or --process.")
-    reports = judge_targets(targets, profile=profile, seed=seed, quiet=as_json, **given,
-                            finish=partial(write_reports, html=html, junit=junit))
-    if as_json:
-        from sasakit.conformance.reports.json_report import report_document
-        print_json(report_document(reports, profile=profile, seed=seed))
-    ctx.exit(exit_status(reports))
+    def finish(reports: "list[Report]", judged: "list[Target]") -> None:
+        # Before weights are converted, which may fail; what was found is told all the same.
+        write_reports(reports, judged, html=html, junit=junit)
+        if as_json:
+            from sasakit.conformance.reports.json_report import report_document
+            print_json(report_document(reports, profile=profile, seed=seed))
+
+    ctx.exit(exit_status(judge_targets(targets, profile=profile, seed=seed, quiet=as_json,
+                                       finish=finish, **given)))
 
 
 def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: bool = False,
                   roles: "Sequence[str]" = (), convert: "Path | None" = None,
                   finish: "Callable[[list[Report], list[Target]], None] | None" = None,
                   clauses: str | None = None, profile: str = "quick", seed: int = 0,
-                  everything: bool = False, case: str | None = None,
+                  everything: bool = False, case: str | None = None, jobs: int | None = None,
                   **foreign: Any) -> "list[Report]":
     """Reports on targets by name, printed as they come unless quiet.
 
@@ -130,6 +138,7 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     roles    as --map spells them
     convert  where to write a module's weights as the equation takes them
     finish   given the reports and the targets while these can still be asked
+    jobs     processes that judge at once; None for as many as there are cores
     foreign  as for `open_targets`
     The others are those of the command.
     Raises ValueError for unknown names, ImportError where Hypothesis is not installed.
@@ -137,9 +146,8 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
     if importlib.util.find_spec("hypothesis") is None:
         raise ImportError("`hypothesis` must be installed to verify; got none. "
                           "Run: pip install 'sasakit[conformance]'.")
+    from sasakit.conformance.crew import cores
     from sasakit.conformance.diagnosis.module_report import Question, split_modules
-    from sasakit.conformance.diagnosis.operations.report import add_diagnoses
-    from sasakit.conformance.reports.summary import reports_of
     options = read_module_options(roles, convert, foreign)
     targets = open_targets(names, **foreign)
     try:
@@ -149,11 +157,8 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
             raise ValueError(f"`--gradients` must come with targets that offer operations; "
                              f"got the module class {modules[0].name}.")
         chosen = None if clauses is None else [part.strip() for part in clauses.split(",")]
-        reports = reports_of(_judge(asked, quiet, case, clauses=chosen, profile=profile,
-                                    seed=seed, gradients=gradients, ladder=not everything))
-        if case is None:
-            add_diagnoses(reports, asked)
-        _tell_diagnoses(reports, quiet)
+        reports = _report(asked, quiet, case, clauses=chosen, profile=profile, seed=seed,
+                          gradients=gradients, ladder=not everything, jobs=jobs or cores())
         examined = examine_modules(modules, Question(chosen, profile, seed, case, options.said),
                                    quiet=quiet)
         reports += [each.report for each in examined]
@@ -166,11 +171,19 @@ def judge_targets(names: tuple[str, ...], *, quiet: bool = False, gradients: boo
         close_targets(targets)
 
 
-def _tell_diagnoses(reports: "list[Report]", quiet: bool) -> None:
+def _report(targets: "list[Target]", quiet: bool, case: str | None,
+            **given: Any) -> "list[Report]":
+    """Reports on what offers operations: the clauses, and what is computed where they fail."""
+    from sasakit.conformance.diagnosis.operations.report import add_diagnoses
+    from sasakit.conformance.reports.summary import reports_of
     from sasakit.conformance.reports.terminal import diagnosis_text
+    reports = reports_of(_judge(targets, quiet, case, **given))
+    if case is None:
+        add_diagnoses(reports, targets)
     for report in reports:
         if report.diagnosis is not None and not quiet:
             click.echo(f"\n{report.target}: {diagnosis_text(report.diagnosis)}")
+    return reports
 
 
 def _judge(targets: "list[Target]", quiet: bool, case: str | None,

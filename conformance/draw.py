@@ -11,8 +11,11 @@ import numpy as np
 
 T = TypeVar("T")
 Pick = Callable[[str, int], int]
+Recipe = tuple[int, ...]
 
 SEEDS = 2**32
+# Choices of more values than this are drawn with no regard to what came before.
+MOST_SHUFFLED = 32
 
 
 class Draw:
@@ -41,11 +44,25 @@ class Draw:
         return np.random.default_rng(self.integer(label, 0, SEEDS - 1))
 
 
-def replayed(recipe: Sequence[int],
-             offered: Mapping[str, tuple[object, ...]] | None = None) -> Draw:
-    """A draw that makes the choices of a recipe again, among the same values.
+def shuffled(rng: np.random.Generator) -> Pick:
+    """Random choices, of which a few draws meet all: none comes again before the others came."""
+    left: dict[tuple[str, int], list[int]] = {}
 
-    Raises ValueError, while drawing, where the recipe is too short or a choice out of range.
+    def pick(label: str, most: int) -> int:
+        if most > MOST_SHUFFLED:
+            return int(rng.integers(most, endpoint=True))
+        cards = left.setdefault((label, most), [])
+        if not cards:
+            cards += rng.permutation(most + 1).tolist()
+        return cards.pop()
+
+    return pick
+
+
+def again(recipe: Sequence[int]) -> Pick:
+    """The choices of a recipe again.
+
+    Raises ValueError, while choosing, where the recipe is too short or a choice out of range.
     """
     left = iter(recipe)
 
@@ -56,4 +73,4 @@ def replayed(recipe: Sequence[int],
                              f"got {'none' if offset < 0 else offset}.")
         return offset
 
-    return Draw(pick, offered)
+    return pick

@@ -1,6 +1,6 @@
 """Error bounds of attention: logits, softmax and mixture, window by window and block by block."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -20,20 +20,20 @@ def mixture_of_slots(q: Estimate, k: Estimate | None, v: Estimate, r: Estimate |
                      inside: Array, scales: tuple[float, float], profile: Profile) -> Estimate:
     """Softmax of s = scales[0] q . k + scales[1] q . r over the slots, times the values.
 
-    q (batch, heads, queries, depth); k, v (batch, heads, slots, depth), r too or without batch
-    inside (slots,): whether a slot takes part. Returns (batch, heads, queries, depth).
+    q (..., heads, queries, depth); k, v (..., heads, slots, depth), r too or without batch
+    inside (..., slots): whether a slot takes part. Returns (..., heads, queries, depth).
     """
     return mixture_of_shares(*shares_of_slots(q, k, r, inside, scales, profile), v, profile)
 
 
 def shares_of_slots(q: Estimate, k: Estimate | None, r: Estimate | None, inside: Array,
                     scales: tuple[float, float], profile: Profile) -> tuple[Array, Array]:
-    """(batch, heads, queries, slots) twice: probabilities, and each exponential's relative error.
+    """(..., heads, queries, slots) twice: probabilities, and each exponential's relative error.
 
     Arguments as for `mixture_of_slots`.
     """
     depth = q.value.shape[-1]
-    s = np.zeros((*q.value.shape[:3], len(inside)))
+    s = np.zeros((*q.value.shape[:-1], inside.shape[-1]))
     magnitude, carried = s.copy(), s.copy()
     inputs = [q.value]
     for scale, other in zip(scales, (k, r), strict=True):
@@ -63,7 +63,7 @@ def _finite(array: Array) -> Array:
 def mixture_of_shares(p: Array, h: Array, v: Estimate, profile: Profile) -> Estimate:
     """The sum of p v; its error is the budget's B, SPEC NUM-2, with the values' own carried along.
 
-    p, h (batch, heads, queries, slots) as `shares_of_slots` gives them
+    p, h (..., heads, queries, slots) as `shares_of_slots` gives them
     """
     slots = p.shape[-1]
     o = p @ v.value
@@ -82,12 +82,10 @@ def local_attention(query: Estimate, key: Estimate | None, value: Estimate, rel_
                     profile: Profile) -> Estimate:
     """Bounds of `local_attention`, shapes as there."""
     scales = (options.scale, options.scale if options.scale_terms == "both" else 1.0)
-    out = [np.empty_like(value.value) for _ in range(2)]
-    key = key if options.content else None
-    for (i, j), slots in window_arguments(query, key, value, rel_row, rel_col, options, profile):
-        here = mixture_of_slots(*slots, scales, profile)
-        out[0][:, i, j], out[1][:, i, j] = here.value[:, :, 0], here.error[:, :, 0]
-    return Estimate(out[0], out[1])
+    slots = window_arguments(query, key if options.content else None, value, rel_row, rel_col,
+                             options, profile)
+    found = mixture_of_slots(*slots, scales, profile)
+    return Estimate(found.value[..., 0, :], found.error[..., 0, :])
 
 
 Slots = tuple[Estimate, Estimate | None, Estimate, Estimate | None, Array]
@@ -95,41 +93,69 @@ Slots = tuple[Estimate, Estimate | None, Estimate, Estimate | None, Array]
 
 def window_arguments(query: Estimate, key: Estimate | None, value: Estimate,
                      rel_row: Array | None, rel_col: Array | None, options: AttentionOptions,
-                     profile: Profile) -> Iterator[tuple[tuple[int, int], Slots]]:
-    """Every pixel (i, j), with q, k, v, r and inside of its window for `mixture_of_slots`.
+                     profile: Profile) -> Slots:
+    """q, k, v, r and inside of every pixel's window for `mixture_of_slots`, all pixels at once.
 
+    q, k, v and r (batch, height, width, heads, ..., depth), r perhaps without batch, and inside
+    (height, width, 1, 1, slots), as `pixel_arguments` cuts them.
     key  None when content is off
     """
-    height, width, heads, depth = query.value.shape[1:]
-    absolute = None
+    height, width = query.value.shape[1:3]
+    # Positions of all rows' windows, one after the other, and the same of the columns'.
+    rows, cols = (np.concatenate([window_positions(at, size, options) for at in range(size)])
+                  for size in (height, width))
+    r = None
     if options.position == "absolute":
-        absolute = _absolute(query.value.shape, key, options, profile)
-    for i, j in np.ndindex(height, width):
-        rows = window_positions(i, height, options)
-        cols = window_positions(j, width, options)
-        r = None if absolute is None else _window(absolute, rows, cols)
-        if rel_row is not None and rel_col is not None:
-            slots = (table_slots(i, rows, options), table_slots(j, cols, options))
-            r = exact(relative_embedding(rel_row, rel_col, *slots, heads, depth, options)
-                      .reshape(heads, -1, depth))
-        seen = inside_image(rows, height)[:, None] & inside_image(cols, width)
-        inside = (seen | (options.padding != "exclude")).reshape(-1)
-        own = Estimate(query.value[:, i, j][:, :, None], query.error[:, i, j][:, :, None])
-        yield (i, j), (own, None if key is None else _window(key, rows, cols),
-                       _window(value, rows, cols), r, inside)
+        r = _windows(_absolute(query.value.shape, key, options, profile), rows, cols, options)
+    elif rel_row is not None and rel_col is not None:
+        r = exact(relative_windows(rel_row, rel_col, query.value.shape, options))
+    seen = inside_image(rows, height)[:, None] & inside_image(cols, width)
+    inside = cut((seen | (options.padding != "exclude"))[None, :, :, None, None],
+                 options.extent, options.extent)
+    own = Estimate(query.value[..., None, :], query.error[..., None, :])
+    return (own, None if key is None else _windows(key, rows, cols, options),
+            _windows(value, rows, cols, options), r, np.swapaxes(inside[0], -1, -2))
 
 
-def _window(x: Estimate, rows: Array, cols: Array) -> Estimate:
-    """(batch, heads, slots, depth) of one window."""
-    return as_slots(Estimate(neighbours(x.value, rows, cols), neighbours(x.error, rows, cols)))
+def pixel_arguments(slots: Slots, i: int, j: int) -> Slots:
+    """The same of one pixel: q, k, v, r (batch, heads, ..., depth), inside (1, 1, slots)."""
+    q, k, v, r, inside = slots
+    whole = q.value.ndim
+
+    def at(x: Estimate) -> Estimate:
+        here = np.s_[:, i, j] if x.value.ndim == whole else np.s_[i, j]
+        return Estimate(x.value[here], x.error[here])
+    return at(q), None if k is None else at(k), at(v), None if r is None else at(r), inside[i, j]
 
 
-def as_slots(x: Estimate) -> Estimate:
-    """(batch, heads, slots, depth) of (batch, rows, cols, heads, depth)."""
-    batch, rows, cols, heads, depth = x.value.shape
-    parts = [np.swapaxes(array.reshape(batch, rows * cols, heads, depth), 1, 2)
-             for array in (x.value, x.error)]
-    return Estimate(parts[0], parts[1])
+def relative_windows(rel_row: Array, rel_col: Array, shape: tuple[int, ...],
+                     options: AttentionOptions) -> Array:
+    """(height, width, heads, slots, depth): r of every slot of every pixel's window.
+
+    shape  of the queries, (batch, height, width, heads, depth)
+    """
+    height, width, heads, depth = shape[1:]
+    rows, cols = (np.concatenate([table_slots(at, window_positions(at, size, options), options)
+                                  for at in range(size)]) for size in (height, width))
+    r = relative_embedding(rel_row, rel_col, rows, cols, heads, depth, options)
+    return cut(np.moveaxis(r, 0, 2)[None], options.extent, options.extent)[0]
+
+
+def _windows(x: Estimate, rows: Array, cols: Array, options: AttentionOptions) -> Estimate:
+    """(batch, height, width, heads, slots, depth) of all windows."""
+    return Estimate(*(cut(neighbours(array, rows, cols), options.extent, options.extent)
+                      for array in (x.value, x.error)))
+
+
+def cut(image: Array, rows: int, cols: int) -> Array:
+    """(batch, blocks, blocks, heads, slots, depth) of an image cut into blocks of rows x cols.
+
+    image  (batch, height, width, heads, depth), which the blocks divide
+    """
+    batch, height, width, heads, depth = image.shape
+    apart = image.reshape(batch, height // rows, rows, width // cols, cols, heads, depth)
+    together = apart.transpose(0, 1, 3, 5, 2, 4, 6)
+    return together.reshape(*together.shape[:4], rows * cols, depth)
 
 
 def _absolute(shape: tuple[int, ...], key: Estimate | None, options: AttentionOptions,
@@ -183,13 +209,8 @@ def join_heads(x: Estimate) -> Estimate:
 def relative_logits(query: Array, rel_row: Array, rel_col: Array, options: AttentionOptions,
                     profile: Profile) -> Array:
     """Bound on the error of `relative_logits`, of its shape."""
-    batch, height, width, heads, depth = query.shape
-    out = np.empty((batch, height, width, heads, options.extent, options.extent))
-    for i in range(height):
-        for j in range(width):
-            slots = (table_slots(i, window_positions(i, height, options), options),
-                     table_slots(j, window_positions(j, width, options), options))
-            r = relative_embedding(rel_row, rel_col, *slots, heads, depth, options)
-            magnitude = np.einsum("bnd,nrcd->bnrc", np.abs(query[:, i, j]), np.abs(r))
-            out[:, i, j] = sum_error(magnitude, depth + 1, profile, query, rel_row, rel_col)
-    return out
+    r = np.abs(relative_windows(rel_row, rel_col, query.shape, options))
+    magnitude = np.einsum("bhwnd,hwnsd->bhwns", np.abs(query), r)
+    shape = (*query.shape[:4], options.extent, options.extent)
+    return sum_error(magnitude, query.shape[4] + 1, profile, query, rel_row,
+                     rel_col).reshape(shape)

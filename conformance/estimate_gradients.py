@@ -17,6 +17,7 @@ from sasakit.reference.window import table_slots, window_positions
 from .estimate import Array, Estimate, exact, stored
 from .estimate_attention import (
     mixture_of_shares,
+    pixel_arguments,
     project,
     shares_of_slots,
     split_heads,
@@ -110,9 +111,9 @@ def local_attention(g: Estimate, query: Estimate, key: Estimate | None, value: E
     key = key if options.content else None
     scales = (options.scale, position_scale(options))
     gathered = (height * width, batch * height * width * heads * options.extent)
-    for (i, j), arguments in window_arguments(query, key, value, rel_row, rel_col, options,
-                                              profile):
-        q, k, v, r, inside = arguments
+    arguments = window_arguments(query, key, value, rel_row, rel_col, options, profile)
+    for i, j in np.ndindex(height, width):
+        q, k, v, r, inside = pixel_arguments(arguments, i, j)
         here = Estimate(g.value[:, i, j][:, :, None], g.error[:, i, j][:, :, None])
         found = slots(here, q, k, v, r, inside, scales, gathered, profile)
         rows, cols = (window_positions(at, size, options)

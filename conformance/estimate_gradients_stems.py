@@ -10,7 +10,7 @@ from sasakit.reference.mixture import mixture_weights
 
 from . import estimate, estimate_networks
 from .estimate import FOLDED, Array, Estimate, dense, exact, stored
-from .estimate_attention import as_slots, join_heads, split_heads
+from .estimate_attention import join_heads, split_heads
 from .estimate_gradients import Gradients, contracted, plus, probabilities, slots, softmax
 from .profiles import Profile, gamma
 
@@ -202,7 +202,7 @@ def _block_attention(g: Estimate, query: Estimate, key: Estimate, value: Estimat
     for i in range(0, height, window):
         for j in range(0, width, window):
             block = np.s_[:, i:i + window, j:j + window]
-            own, q, k, v = (as_slots(Estimate(x.value[block], x.error[block]))
+            own, q, k, v = (_as_slots(Estimate(x.value[block], x.error[block]))
                             for x in (g, query, key, value))
             pixels = v.value.shape[2]
             found = slots(own, q, k, v, None, np.ones(pixels, bool), (1.0, 1.0), (pixels, 0),
@@ -213,3 +213,11 @@ def _block_attention(g: Estimate, query: Estimate, key: Estimate, value: Estimat
                                     (whole.error, found[name].error)):
                     into[block] = np.swapaxes(array, 1, 2).reshape(shape)
     return out
+
+
+def _as_slots(x: Estimate) -> Estimate:
+    """(batch, heads, slots, depth) of (batch, rows, cols, heads, depth)."""
+    batch, rows, cols, heads, depth = x.value.shape
+    parts = [np.swapaxes(array.reshape(batch, rows * cols, heads, depth), 1, 2)
+             for array in (x.value, x.error)]
+    return Estimate(parts[0], parts[1])

@@ -1,6 +1,7 @@
 """Error bounds of the value mixture, the stems and a network's layers, each from given inputs."""
 
 from collections.abc import Mapping
+from itertools import product
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from sasakit.reference.network import part
 
 from . import estimate
 from .estimate import Array, Estimate, dense, exact, stored
-from .estimate_attention import as_slots, attention_layer, join_heads, mixture_of_slots, split_heads
+from .estimate_attention import attention_layer, cut, join_heads, mixture_of_slots, split_heads
 from .profiles import Profile, gamma
 
 
@@ -79,17 +80,23 @@ def block_attention(query: Estimate, key: Estimate, value: Estimate, window: int
     """Bounds of attention within blocks, (batch, height, width, heads, depth)."""
     out = [np.empty_like(value.value) for _ in range(2)]
     height, width = value.value.shape[1:3]
-    for i in range(0, height, window):
-        for j in range(0, width, window):
-            block = np.s_[:, i:i + window, j:j + window]
-            q, k, v = (as_slots(Estimate(x.value[block], x.error[block]))
-                       for x in (query, key, value))
-            everywhere = np.ones(v.value.shape[2], bool)
-            here = mixture_of_slots(q, k, v, None, everywhere, (1.0, 1.0), profile)
-            shape = out[0][block].shape
-            for target, array in zip(out, (here.value, here.error), strict=True):
-                target[block] = np.swapaxes(array, 1, 2).reshape(shape)
+    for (down, rows), (along, cols) in product(_runs(height, window), _runs(width, window)):
+        q, k, v = (Estimate(cut(x.value[:, down, along], rows, cols),
+                            cut(x.error[:, down, along], rows, cols)) for x in (query, key, value))
+        everywhere = np.ones(rows * cols, bool)
+        here = mixture_of_slots(q, k, v, None, everywhere, (1.0, 1.0), profile)
+        for target, array in zip(out, (here.value, here.error), strict=True):
+            apart = array.reshape(*array.shape[:4], rows, cols, array.shape[5])
+            region = target[:, down, along]
+            region[...] = apart.transpose(0, 1, 4, 2, 5, 3, 6).reshape(region.shape)
     return Estimate(out[0], out[1])
+
+
+def _runs(size: int, window: int) -> list[tuple[slice, int]]:
+    """Where blocks of one length lie along an axis, and that length: whole ones, a last one cut."""
+    whole = size - size % window
+    return [(slice(start, stop), length) for start, stop, length in (
+        (0, whole, window), (whole, size, size - whole)) if stop > start]
 
 
 def reduce(x: Array, own: Mapping[str, Array], profile: Profile) -> Estimate:

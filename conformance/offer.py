@@ -1,14 +1,15 @@
 """What an implementation says of itself: operations, options, types; what it is judged by."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from sasakit.reference.contract import options as choices
 from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
+from .builders import CANONICAL, FIXED
 from .case import UPSTREAM, VJP, Case
-from .draw import Draw, replayed
+from .draw import Draw, again
 from .profiles import DTYPES, Profile, plain_profile, unit_roundoff
 from .property import Property
 
@@ -67,6 +68,15 @@ class Offer:
         """The case as this implementation is asked it, such as under a factor that it fixes."""
         return case
 
+    def own_options(self, options: object) -> AttentionOptions:
+        """What stands here for the canonical options, which are what is not offered otherwise.
+
+        options  those of the case that is asked
+        """
+        return replace(CANONICAL, **{
+            name: values[0] for name, values in self.options.items()
+            if name in FIXED and getattr(CANONICAL, name) not in values})
+
     def covers(self, prop: Property, dtype: str) -> bool:
         """Whether some case of a property may be one that was offered."""
         if prop.clause.startswith("INV-") and not self.checks_input:
@@ -89,7 +99,7 @@ def trouble_of(target: object) -> str | None:
 
 def asked_again(prop: Property, recipe: Sequence[int], dtype: str, target: object) -> Case:
     """The case of these choices, as it was asked of a target; as of anyone where that is gone."""
-    case = prop.cases(replayed(recipe, offered_options(target)), dtype)
+    case = prop.cases(Draw(again(recipe), offered_options(target)), dtype)
     return case if trouble_of(target) is not None else offer_of(target).adapted(case)
 
 

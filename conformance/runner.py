@@ -6,21 +6,23 @@ from collections.abc import Callable, Iterable, Sequence
 
 from . import suites  # noqa: F401
 from .clauses import all_clauses
+from .climb import NOT_OFFERED as NOT_OFFERED
+from .climb import Climb
+from .crew import LEAST_TASKS, crew_of
 from .gradients import need_gradients
 from .isolation.failure import OutOfTime
-from .ladder import NEEDS, Ladder, rung_of
 from .offer import asked_again, offer_of, trouble_of
 from .profiles import DTYPES
 from .property import PROPERTIES, NotApplicable, Property
-from .search import SHRINK_SECONDS, Search, failure_of
+from .search import SHRINK_SECONDS, failure_of
 from .search import run_property as run_property
 from .target import Target
+from .task import Asked
 from .verdict import Failure as Failure
 from .verdict import Verdict as Verdict
 
 # Cases per property and dtype.
 EXAMPLES = {"brief": 3, "quick": 12, "full": 150}
-NOT_OFFERED = "the target offers nothing that the clause's cases ask for."
 
 
 def judged_clauses(*, gradients: bool = False) -> list[str]:
@@ -31,79 +33,38 @@ def judged_clauses(*, gradients: bool = False) -> list[str]:
 
 def run_verification(targets: Iterable[Target], *, clauses: Sequence[str] | None = None,
                      profile: str = "quick", seed: int = 0, gradients: bool = False,
-                     ladder: bool = False, shrink_seconds: float = SHRINK_SECONDS,
-                     report: Callable[[Verdict], None] = lambda verdict: None,
+                     ladder: bool = False, shrink_seconds: float = SHRINK_SECONDS, jobs: int = 1,
                      asking: Callable[[str, str], None] = lambda target, clause: None,
                      ) -> list[Verdict]:
-    """One verdict for each target and clause, each given to `report` as soon as it is known.
+    """One verdict for each target and clause.
 
     clauses    ids or chapters ("PAD-1", "PAD"); None means all but those of gradients
     profile    brief, quick or full: cases per property and dtype, see EXAMPLES
     seed       the same seed gives the same cases
     gradients  whether to add all clauses of gradients, GRAD
-    ladder     whether to leave out cases that rest on what has failed, see `ladder`; a target's
-               verdicts are then known all at once
+    ladder     whether to leave out cases that rest on what has failed, see `ladder`
     shrink_seconds  how long the search for a smaller counterexample may take, for each property
+    jobs       processes that judge at once, where a target can be made in others and there is
+               enough to ask of it; 1 judges in this one
     asking     told the target's name and the clause before each clause that is judged
     Raises ValueError for a clause or profile that is unknown, and for a target that is asked for
     gradients and offers none.
     """
     if profile not in EXAMPLES:
         raise ValueError(f"`profile` must be one of {', '.join(EXAMPLES)}; got {profile!r}.")
+    if jobs < 1:
+        raise ValueError(f"`jobs` must be at least 1; got {jobs}.")
     chosen, targets = chosen_clauses(clauses, gradients=gradients), list(targets)
     if not set(chosen) <= set(judged_clauses()):
         for target in targets:
             need_gradients(target)
+    asked = Asked(EXAMPLES[profile], seed, shrink_seconds)
     verdicts = []
     for target in targets:
-        def judge(clause: str, ladder: Ladder | None = None,
-                  target: Target = target) -> tuple[Verdict, list[Search]]:
-            asking(target.name, clause)
-            return _judge_clause(clause, target, EXAMPLES[profile], seed, shrink_seconds, ladder)
-
-        for verdict in (_climb(chosen, judge) if ladder else (judge(each)[0] for each in chosen)):
-            report(verdict)
-            verdicts.append(verdict)
+        climb = Climb(target, chosen, asked, ladder=ladder, asking=asking)
+        with crew_of(target, min(jobs, len(climb.tasks) // LEAST_TASKS)) as crew:
+            verdicts += climb.verdicts(crew)
     return verdicts
-
-
-def _judge_clause(clause: str, target: Target, examples: int, seed: int,
-                  shrink_seconds: float,
-                  ladder: Ladder | None = None) -> tuple[Verdict, list[Search]]:
-    """The verdict of a clause as far as the ladder goes by now, and what may wait for more."""
-    begun = time.perf_counter()
-    verdict = Verdict(target.name, clause, reason=trouble_of(target))
-    if verdict.reason is not None:
-        return verdict, []
-    offer, searches = offer_of(target), []
-    for prop in (prop for prop in PROPERTIES if prop.clause == clause):
-        for dtype in target.dtypes:
-            if trouble_of(target) is None and (prop.dtypes is None or dtype in prop.dtypes) \
-                    and offer.covers(prop, dtype):
-                searches.append(run_property(prop, target, dtype, verdict, examples * prop.weight,
-                                             seed, ladder, shrink_seconds))
-    if not any(search.offered for search in searches):
-        verdict.reason = NOT_OFFERED
-    verdict.seconds = time.perf_counter() - begun
-    return verdict, searches
-
-
-def _climb(chosen: Sequence[str],
-           judge: Callable[[str, Ladder], tuple[Verdict, list[Search]]]) -> list[Verdict]:
-    """Verdicts from the lowest rung up: on each, first its own clauses, then who waited for it."""
-    ladder, verdicts = Ladder(), dict[str, Verdict]()
-    waiting: list[Search] = []
-    for rung in NEEDS:
-        ladder.at = rung
-        for clause in (clause for clause in chosen if rung_of(clause) == rung):
-            verdicts[clause], searches = judge(clause, ladder)
-            waiting += searches
-        for search in waiting:
-            begun = time.perf_counter()
-            search.judge_waiting()
-            search.verdict.seconds += time.perf_counter() - begun
-    ladder.settle(verdicts.values())
-    return [verdicts[clause] for clause in chosen]
 
 
 def chosen_clauses(clauses: Sequence[str] | None = None, *, gradients: bool = False) -> list[str]:

@@ -49,12 +49,16 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class BackendTarget:
-    """One of our own backends, through the same door as anyone's."""
+    """One of our own backends, through the same door as anyone's.
+
+    elsewhere  what makes the same target in another process; None where nothing does
+    """
 
     name: str
     backend: Backend
     dtypes: tuple[str, ...] = ("float64", "float32")
     half_sums: str = "float32"
+    elsewhere: Callable[[], Target] | None = None
 
     def profile(self, dtype: str) -> Profile:
         """Sums in the arrays' own type, those of half precision in float32."""
@@ -86,10 +90,11 @@ class BackendTarget:
         return str(result.dtype).removeprefix("torch.")
 
 
-def backend_target(name: str, backend: Backend) -> BackendTarget:
+def backend_target(name: str, backend: Backend,
+                   elsewhere: Callable[[], Target] | None = None) -> BackendTarget:
     """Target for a backend by its name; torch also offers both half precisions."""
     halves = ("float16", "bfloat16") if name == "torch" else ()
-    return BackendTarget(name, backend, ("float64", "float32", *halves))
+    return BackendTarget(name, backend, ("float64", "float32", *halves), elsewhere=elsewhere)
 
 
 def native_arrays(case: Case, make: Callable[..., Any]) -> dict[str, Any]:

@@ -73,70 +73,76 @@ class Choices:
                 if getattr(self, each.name) != each.default}
 
 
-def _say(name: str, clause: str, sentence: str) -> Deviation:
-    return Deviation(name, clause, sentence)
-
-
 # (field, value) -> the deviation it is; what is not listed is an option or canonical.
 DEVIATIONS: dict[tuple[str, Any], Deviation] = {
-    ("padding", "edge"): _say("padding-edge", "PAD-1",
-                              "outside the image stand copies of its nearest pixel"),
-    ("padding", "reflect"): _say("padding-reflected", "PAD-1",
-                                 "outside the image stands its mirror image"),
-    ("padding", "wrap"): _say("padding-wrapped", "PAD-1",
-                              "outside the image stands its opposite side"),
-    ("pad_input", True): _say("padding-before-projection", "PAD-1",
-                              "the input is padded before the projections, so that keys and values "
-                              "outside the image equal the projections' biases"),
-    ("heads", "interleaved"): _say("heads-interleaved", "ATT-1",
-                                   "head n owns the channels n, n + heads, n + 2 heads, ..."),
-    ("heads", "one"): _say("one-map-for-all-heads", "ATT-1",
-                           "the logits are summed over all channels, so that all heads share one "
-                           "map"),
-    ("heads", "channel"): _say("softmax-per-channel", "ATT-4",
-                               "every channel has its own softmax; the heads have no effect"),
-    ("softmax", "row"): _say("softmax-per-row", "ATT-4",
-                             "the softmax runs over each row of the window apart"),
-    ("softmax", "column"): _say("softmax-per-column", "ATT-4",
-                                "the softmax runs over each column of the window apart"),
-    ("softmax", "heads"): _say("softmax-over-heads", "ATT-4", "the softmax runs over the heads"),
-    ("softmax", "none"): _say("softmax-missing", "ATT-4", "the logits are used as they are"),
-    ("swapped", True): _say("query-at-neighbours", "ATT-2",
-                            "the query is taken at the neighbour and the key at the pixel"),
-    ("arrangement", "full_sum"): _say("full-width-sum", "REL-1",
-                                      "row and column embeddings have the head's full depth and "
-                                      "are added, not concatenated"),
-    ("arrangement", "full_sum_layer"): _say("full-width-sum", "REL-1",
-                                            "row and column embeddings have the layer's full width "
-                                            "and are added, not concatenated"),
-    ("arrangement", "grid"): _say("full-table", "REL-1",
-                                  "every slot of the window has an embedding of its own, of full "
-                                  "depth"),
-    ("arrangement", "slot_bias"): _say("logit-bias", "REL-1",
-                                       "the table is added to the logit; the query does not meet "
-                                       "it"),
-    ("row", "descending"): _say("offset-descending", "REL-3",
-                                "the row table's entries descend with the offset (i - a)"),
-    ("column", "descending"): _say("offset-descending", "REL-3",
-                                   "the column table's entries descend with the offset (j - b)"),
-    ("term", "value"): _say("embedding-on-value", "POS-3",
-                            "the embedding is added to the value, not to the logit"),
-    ("term", "both"): _say("embedding-on-value", "POS-3",
-                           "the embedding is added to the value as well as to the logit"),
-    ("inside_only", True): _say("padding-logit-zero", "PAD-1",
-                                "the embedding joins the key before the padding, so that a "
-                                "neighbour outside the image has the logit 0"),
-    ("order", "interleaved"): _say("output-interleaved", "ATT-8",
-                                   "output channel c belongs to head c mod heads"),
-    ("order", "split"): _say("output-interleaved", "ATT-8",
-                             "value channel c goes to output channel (c mod heads) depth + "
-                             "c // heads"),
-    ("pool", "average floor"): _say("pool-floor-size", "NET-11",
-                                    "the average after the attention drops the last row or column "
-                                    "of an odd size"),
-    ("pool", "average counted"): _say("pool-counts-padding", "NET-11",
-                                      "the average after the attention counts pixels outside the "
-                                      "image"),
+    ("padding", "edge"): Deviation("padding-edge", "PAD-1",
+                                   "outside the image stand copies of its nearest pixel"),
+    ("padding", "reflect"): Deviation("padding-reflected", "PAD-1",
+                                      "outside the image stands its mirror image"),
+    ("padding", "wrap"): Deviation("padding-wrapped", "PAD-1",
+                                   "outside the image stands its opposite side"),
+    ("pad_input", True): Deviation(
+        "padding-before-projection", "PAD-1",
+        "the input is padded before the projections, so that keys and values "
+        "outside the image equal the projections' biases"),
+    ("heads", "interleaved"): Deviation("heads-interleaved", "ATT-1",
+                                        "head n owns the channels n, n + heads, n + 2 heads, ..."),
+    ("heads", "one"): Deviation(
+        "one-map-for-all-heads", "ATT-1",
+        "the logits are summed over all channels, so that all heads share one "
+        "map"),
+    ("heads", "channel"): Deviation("softmax-per-channel", "ATT-4",
+                                    "every channel has its own softmax; the heads have no effect"),
+    ("softmax", "row"): Deviation("softmax-per-row", "ATT-4",
+                                  "the softmax runs over each row of the window apart"),
+    ("softmax", "column"): Deviation("softmax-per-column", "ATT-4",
+                                     "the softmax runs over each column of the window apart"),
+    ("softmax", "heads"): Deviation(
+        "softmax-over-heads", "ATT-4", "the softmax runs over the heads"),
+    ("softmax", "none"): Deviation("softmax-missing", "ATT-4", "the logits are used as they are"),
+    ("swapped", True): Deviation("query-at-neighbours", "ATT-2",
+                                 "the query is taken at the neighbour and the key at the pixel"),
+    ("arrangement", "full_sum"): Deviation(
+        "full-width-sum", "REL-1",
+        "row and column embeddings have the head's full depth and "
+        "are added, not concatenated"),
+    ("arrangement", "full_sum_layer"): Deviation(
+        "full-width-sum", "REL-1",
+        "row and column embeddings have the layer's full width "
+        "and are added, not concatenated"),
+    ("arrangement", "grid"): Deviation(
+        "full-table", "REL-1",
+        "every slot of the window has an embedding of its own, of full "
+        "depth"),
+    ("arrangement", "slot_bias"): Deviation(
+        "logit-bias", "REL-1",
+        "the table is added to the logit; the query does not meet "
+        "it"),
+    ("row", "descending"): Deviation("offset-descending", "REL-3",
+                                     "the row table's entries descend with the offset (i - a)"),
+    ("column", "descending"): Deviation(
+        "offset-descending", "REL-3",
+        "the column table's entries descend with the offset (j - b)"),
+    ("term", "value"): Deviation("embedding-on-value", "POS-3",
+                                 "the embedding is added to the value, not to the logit"),
+    ("term", "both"): Deviation("embedding-on-value", "POS-3",
+                                "the embedding is added to the value as well as to the logit"),
+    ("inside_only", True): Deviation("padding-logit-zero", "PAD-1",
+                                     "the embedding joins the key before the padding, so that a "
+                                     "neighbour outside the image has the logit 0"),
+    ("order", "interleaved"): Deviation("output-interleaved", "ATT-8",
+                                        "output channel c belongs to head c mod heads"),
+    ("order", "split"): Deviation("output-interleaved", "ATT-8",
+                                  "value channel c goes to output channel (c mod heads) depth + "
+                                  "c // heads"),
+    ("pool", "average floor"): Deviation(
+        "pool-floor-size", "NET-11",
+        "the average after the attention drops the last row or column "
+        "of an odd size"),
+    ("pool", "average counted"): Deviation(
+        "pool-counts-padding", "NET-11",
+        "the average after the attention counts pixels outside the "
+        "image"),
 }
 
 
@@ -164,14 +170,14 @@ def named_deviations(choices: Choices, extent: int) -> list[Deviation]:
     found = [DEVIATIONS[name, value] for name, value in choices.differences().items()
              if (name, value) in DEVIATIONS]
     if choices.row == choices.column == "descending":
-        both = _say("offset-descending", "REL-3",
-                    "the tables' entries descend with the offset (i - a and j - b)")
+        both = Deviation("offset-descending", "REL-3",
+                         "the tables' entries descend with the offset (i - a and j - b)")
         found = [each for each in found if each.name != "offset-descending"] + [both]
     found += _window_deviations(choices, extent)
     if choices.relative_scale != choices.content_scale and choices.relative_scale != 1.0:
-        found.append(_say("scaled-relative", "ATT-3",
-                          f"q . r is multiplied by {choices.relative_scale:.6g} and q . k by "
-                          f"{choices.content_scale:.6g}"))
+        found.append(Deviation("scaled-relative", "ATT-3",
+                               f"q . r is multiplied by {choices.relative_scale:.6g} and q . k by "
+                               f"{choices.content_scale:.6g}"))
     return found
 
 
@@ -180,15 +186,16 @@ def _window_deviations(choices: Choices, extent: int) -> list[Deviation]:
     allowed = {(extent - 1) // 2} if extent % 2 else {extent // 2, extent // 2 - 1}
     used = {extent // 2 if at is None else at for at in (choices.before_row, choices.before_col)}
     if choices.dilation != 1:
-        found.append(_say("window-dilated", "WIN-1",
-                          f"neighbouring slots are {choices.dilation} pixels apart"))
+        found.append(Deviation("window-dilated", "WIN-1",
+                               f"neighbouring slots are {choices.dilation} pixels apart"))
     elif not used <= allowed or len(used) > 1:
-        found.append(_say("window-off-centre", "WIN-1",
-                          f"the window begins {choices.before_row} rows and {choices.before_col} "
-                          "columns before the pixel"))
+        found.append(Deviation(
+            "window-off-centre", "WIN-1",
+            f"the window begins {choices.before_row} rows and {choices.before_col} "
+            "columns before the pixel"))
     if choices.stride != 1:
-        found.append(_say("strided-queries", "WIN-3",
-                          f"only every {choices.stride}nd pixel has an output"))
+        found.append(Deviation("strided-queries", "WIN-3",
+                               f"only every {choices.stride}nd pixel has an output"))
     return found
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..estimate import Array
 from ..report import Deviation
-from .instance import Instance, ModuleError, Sizes
+from .instance import RAISES, Instance, ModuleError, Sizes
 from .placement import Explanation, Placement
 
 MOST_TOLD = 120
@@ -260,6 +260,8 @@ def _refusal(what: str, error: ModuleError) -> list[str]:
     if NO_ARGUMENT in str(error):
         return []
     told = str(error).splitlines()[0].removeprefix("exception: ")
+    if RAISES in told:
+        return [f"{what}: raises; {told.partition(RAISES)[2]}"]
     if NO_LAYOUT in told:
         # It was tried in every layout; whose error is the module's own is not known.
         told = f"{NO_LAYOUT}{told.partition(NO_LAYOUT)[2].partition(';')[0]}"

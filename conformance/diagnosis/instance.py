@@ -15,6 +15,8 @@ from ..estimate import Array
 # by 2^-8 at least; in float32 by 2^-19 and 2^-3.
 SAME = 2.0 ** -33
 SAME_SINGLE = 2.0 ** -12
+# Before a module's own words for why a build of its class that runs elsewhere does not run.
+RAISES = "its forward raises "
 
 
 @dataclass(frozen=True)

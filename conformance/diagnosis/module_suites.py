@@ -9,13 +9,12 @@ import numpy as np
 from sasakit.reference.contract.options import AttentionOptions
 
 from ..case import Case
+from ..doors.offered import OfferedTarget
 from ..draw import Draw
 from ..estimate import Array
 from ..offer import Offer, profiles_of
-from ..profiles import Profile
 from ..property import PROPERTIES, NotApplicable, Property
 from ..runner import Verdict, chosen_clauses, replay, run_verification
-from ..target import native_arrays
 from .choices import named_options
 from .instance import Builder, ModuleError, Sizes
 from .layer_cases import can_be_joined, dense, heads_of, layer_of, room_of, widened
@@ -49,14 +48,19 @@ class ModuleOffer(Offer):
         return self.suite.scaled(case)
 
 
-class ModuleSuite:
+    def own_options(self, options: object) -> AttentionOptions:
+        """The options that were found, with the module's factor at the sizes of the case."""
+        own = super().own_options(options)
+        return replace(own, scale=options.scale, scale_terms=options.scale_terms) \
+            if isinstance(options, AttentionOptions) else own
+
+
+class ModuleSuite(OfferedTarget):
     """A module as a target of the suites.
 
     even_window  which even windows it has, as the option spells it; None where it has none
     refused      what it raised for cases that the equation has, which are passed over
     """
-
-    dtypes = ("float64",)
 
     def __init__(self, name: str, builder: Builder, explanation: Explanation,
                  even_window: str | None = None) -> None:
@@ -68,7 +72,7 @@ class ModuleSuite:
         self._square = found.sizes.channels_in == found.sizes.channels_out
         grouped = {p.groups for p in found.projections} == {found.sizes.heads} != {1}
         self._projection = "per_head" if grouped else "dense"
-        self.offer = ModuleOffer(self._operations(), profiles_of({}, self.dtypes),
+        self.offer = ModuleOffer(self._operations(), profiles_of({}, ("float64",)),
                                  self._offered(even_window), checks_input=False)
         object.__setattr__(self.offer, "suite", self)
 
@@ -113,14 +117,6 @@ class ModuleSuite:
         if not fit.choices.content:
             offered |= {"content": (False,), "position": ("relative",)}
         return offered
-
-    def profile(self, dtype: str) -> Profile:
-        """Double precision throughout."""
-        return self.offer.profiles[dtype]
-
-    def native(self, case: Case) -> dict[str, Any]:
-        """NumPy arrays."""
-        return native_arrays(case, lambda array, dtype=None: array)
 
     def read(self, result: Any) -> Array:
         """The result itself."""
@@ -203,7 +199,7 @@ def suite_verdicts(suite: ModuleSuite, *, clauses: Sequence[str] | None = None,
     asked = {prop.clause for prop in PROPERTIES
              if prop.clause in chosen and not prop.gradients and _is_asked(suite, prop)}
     chosen = [clause for clause in chosen if clause in asked]
-    verdicts = run_verification([suite], clauses=chosen, profile=profile, seed=seed,
+    verdicts = run_verification([suite], clauses=chosen, profile=profile, seed=seed, ladder=True,
                                 shrink_seconds=SHRINK_SECONDS) if chosen else []
     for verdict in verdicts:
         if verdict.cases == 0 and not verdict.failures and verdict.reason is None:

@@ -4,12 +4,15 @@ Nothing here imports torch: an image is anything with its methods.
 """
 
 import inspect
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..diagnosis.instance import Facts
 
+MOST_MESSAGE = 200
 LAYOUTS = ("channels first", "channels last", "tokens")
 # What modules ask of the sides of an image: nothing, multiples, squares.
 FRAMES = (Facts(), Facts(step=4), Facts(step=8), Facts(square=True))
@@ -61,3 +64,18 @@ def calls_of(forward: Callable[..., Any]) -> Iterator[Call]:
     for layout in LAYOUTS:
         for extra in along.get(len(needed), ("",)):
             yield Call(layout, extra)
+
+
+def own_words(error: Exception, module: object) -> str:
+    """Type and message of what a module raised, and the line of its own file where it did."""
+    try:
+        source = inspect.getsourcefile(type(module))
+    except (TypeError, OSError):
+        source = None
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
+             if frame.filename == source]
+    where = f" ({Path(source).name}, line {lines[-1]})" if source and lines else ""
+    message = " ".join(str(error).split())
+    if len(message) > MOST_MESSAGE:
+        message = f"{message[:MOST_MESSAGE]} ..."
+    return f"{type(error).__name__}: {message}{where}"

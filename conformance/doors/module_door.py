@@ -25,8 +25,7 @@ from ..diagnosis.instance import Sizes
 from ..diagnosis.said import MANNERS
 from ..estimate import Array
 from ..offer import MODULE, OPERATIONS, Offer, profiles_of
-from ..profiles import Profile
-from ..target import native_arrays
+from .offered import OfferedTarget
 
 SAID = "set "
 ROOT = "torch.nn.modules.module"
@@ -52,10 +51,9 @@ def makes_modules(found: object, arguments: Mapping[str, str]) -> bool:
         name in arguments or role_of(name) is not None for name in asked)
 
 
-class ModuleTarget:
+class ModuleTarget(OfferedTarget):
     """A module class in this process."""
 
-    dtypes = ("float64",)
     offer = Offer((MODULE,), profiles_of({}, ("float64",)), gradients=())
 
     def __init__(self, name: str, make: Callable[..., Any], arguments: Mapping[str, str],
@@ -68,14 +66,6 @@ class ModuleTarget:
         # Every build with its own parameters, by its sizes and what else was said.
         self._built: dict[tuple[Sizes, tuple[tuple[str, int], ...]],
                           tuple[TorchInstance, dict[str, Array]]] = {}
-
-    def profile(self, dtype: str) -> Profile:
-        """Double precision throughout."""
-        return self.offer.profiles[dtype]
-
-    def native(self, case: Case) -> dict[str, Any]:
-        """NumPy arrays."""
-        return native_arrays(case, lambda array, dtype=None: array)
 
     def call(self, case: Case, arrays: Mapping[str, Any]) -> Any:
         """The module's output, or its own parameters."""

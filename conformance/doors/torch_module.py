@@ -12,10 +12,10 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.weight_norm import WeightNorm
 
 from ..diagnosis.construct import argument_sets, heads_are_said, question_of
-from ..diagnosis.instance import FRAME, Facts, ModuleError, Sizes
+from ..diagnosis.instance import FRAME, RAISES, Facts, ModuleError, Sizes
 from ..diagnosis.said import said_arguments
 from ..estimate import Array
-from .module_calls import FRAMES, LAYOUTS, Call, calls_of
+from .module_calls import FRAMES, LAYOUTS, Call, calls_of, own_words
 
 NORMALIZATIONS = (torch.nn.modules.batchnorm._NormBase, torch.nn.LayerNorm, torch.nn.GroupNorm)
 # A change of the input that is so small that float64 carries it to the output in proportion; what
@@ -33,9 +33,14 @@ class TorchInstance:
     """
 
     def __init__(self, module: torch.nn.Module, sizes: Sizes, heads_set: bool = True,
-                 like: "TorchInstance | None" = None) -> None:
-        """heads_set  as in Facts; like  a build whose facts and call are those of this one too"""
-        self.module, self.sizes = module.eval(), sizes
+                 like: "TorchInstance | None" = None, usual: Call | None = None) -> None:
+        """A build whose way to be called is found.
+
+        heads_set  as in Facts
+        like       a build whose facts and call are those of this one too
+        usual      how another build of its class ran: what that raises here is its own error
+        """
+        self.module, self.sizes, self._usual = module.eval(), sizes, usual
         if any(isinstance(part, NORMALIZATIONS) for part in module.modules()):
             raise ModuleError("it contains a normalization; name the layer without it")
         _strip_parametrizations(module)
@@ -114,6 +119,8 @@ class TorchInstance:
                                              single=dtype == torch.float32)
                         return
                     reasons.setdefault(call, reason)
+        if self._usual in reasons:
+            raise ModuleError(f"{RAISES}{reasons[self._usual]}")
         told = [f"{call.layout}: {reason}" for call, reason in reasons.items()]
         raise ModuleError("it does not run on a 8 x 9 image, nor on others; " + "; ".join(told))
 
@@ -124,8 +131,7 @@ class TorchInstance:
             y, _ = self._run(x, call)
         # Whatever a foreign module raises is a reason.
         except Exception as error:
-            return str(error) if isinstance(error, ModuleError) \
-                else f"{type(error).__name__}: {error}"
+            return str(error) if isinstance(error, ModuleError) else own_words(error, self.module)
         fits = y.shape[0] == 2 and y.shape[-1] == self.sizes.channels_out
         return None if fits else f"output {y.shape}"
 
@@ -231,6 +237,7 @@ class TorchBuilder:
     def __init__(self, make: Callable[..., Any],
                  arguments: Mapping[str, str] | None = None) -> None:
         self.make, self.arguments = make, dict(arguments or {})
+        self._ran: Call | None = None
 
     def build(self, sizes: Sizes, said: Mapping[str, int] | None = None) -> TorchInstance:
         """Raises ModuleError with the first reason, when no way to build it works.
@@ -247,8 +254,11 @@ class TorchBuilder:
                 module = self.make(**arguments)
                 if not isinstance(module, torch.nn.Module):
                     raise ModuleError(f"it makes no torch module but {type(module).__name__}")
-                return TorchInstance(module, sizes,
-                                     heads_are_said(arguments, self.arguments, sizes), usual)
+                built = TorchInstance(module, sizes,
+                                      heads_are_said(arguments, self.arguments, sizes), usual,
+                                      self._ran)
+                self._ran = built.call
+                return built
             # Whatever a foreign constructor raises is a reason.
             except Exception as error:
                 spelled = ", ".join(f"{name}={value!r}" for name, value in arguments.items())

@@ -18,7 +18,7 @@ from .processes import kill_session, living_descendants
 
 CHUNK = 1 << 16
 KEPT_OUTPUT = 1 << 15
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
               "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS")
 LOOK_SECONDS = 0.1
 END_SECONDS = 5.0
@@ -68,7 +68,7 @@ class Child:
                  "sasakit.conformance.isolation.worker", json.dumps(given)],
                 pass_fds=theirs, stdin=subprocess.DEVNULL, stdout=output_write,
                 stderr=output_write, start_new_session=True,
-                env={**os.environ, **dict.fromkeys(ONE_THREAD, "1")})
+                env={**os.environ, **dict.fromkeys(THREADS, "1")})
         finally:
             for descriptor in (*theirs, output_write):
                 os.close(descriptor)

@@ -1,9 +1,11 @@
 """A target that lives in a child process: the kit keeps the cases, the child only computes."""
 
+import sys
 import time
 import weakref
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,7 @@ class IsolatedTarget:
     """Runs every case in a child process; whatever happens there is a TargetFailure here.
 
     description  what `doors.load_described` takes, in JSON's types
+    losses       what happened whenever its process was lost
     """
 
     def __init__(self, name: str, description: Mapping[str, Any],
@@ -48,7 +51,7 @@ class IsolatedTarget:
         self._child: Child | None = None
         self._offer: Offer | None = None
         self._given_up: TargetFailure | None = None
-        self._lost = 0
+        self.losses: list[str] = []
         self._asked = 0
         self._end: float | None = None
 
@@ -196,10 +199,36 @@ class IsolatedTarget:
     def _lose(self, failure: TargetFailure) -> None:
         self.close()
         failure.lost = True
-        self._lost += 1
-        if self._lost > self._limits.restarts:
+        self._count(str(failure))
+
+    def _count(self, loss: str) -> None:
+        self.losses.append(loss)
+        if len(self.losses) > self._limits.restarts:
             self._given_up = TargetFailure(
-                "crash", f"given up after {self._lost} failures, the last: {failure}")
+                "crash", f"given up after {len(self.losses)} failures, the last: {loss}")
+
+    @property
+    def elsewhere(self) -> "Callable[[], IsolatedTarget]":
+        """What makes the same target in another process; `take_over` counts its losses here."""
+        return partial(_elsewhere, self.name, self.description, self._limits, self._end)
+
+    def take_over(self, losses: Sequence[str], trouble: str | None) -> None:
+        """Take note of what happened to the same target in another process.
+
+        trouble  why it could not be asked there any more
+        """
+        for loss in losses:
+            self._count(loss)
+        if trouble is not None and self._given_up is None:
+            self._given_up = OutOfTime(trouble)
+
+
+def _elsewhere(name: str, description: Mapping[str, Any], limits: Limits,
+               end: float | None) -> IsolatedTarget:
+    """The same target with the same end, which is never given up for its losses."""
+    target = IsolatedTarget(name, description, replace(limits, restarts=sys.maxsize))
+    target._end = end
+    return target
 
 
 def _results(case: Case, header: Mapping[str, Any], decoded: list[Array | None],

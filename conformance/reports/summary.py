@@ -105,6 +105,20 @@ def ladder_words(report: Report) -> str:
     return f"The first rung that fails is {first[0]}, in {first[1]}{rest}."
 
 
+def advice(report: Report) -> list[str]:
+    """What an implementation may declare, where it fails by what it need not offer; in words."""
+    found = []
+    failing = {(verdict.clause[:4] == "INV-", failure.reason.startswith("exception: "))
+               for verdict in report.verdicts for failure in verdict.failures}
+    if any(invalid for invalid, _ in failing):
+        found.append("INV asks how invalid input is refused; who checks none declares "
+                     "checks_input = False.")
+    if (False, True) in failing:
+        found.append("It raises for some options; who takes a few values alone declares them, "
+                     "as options = {\"position\": [\"relative\"]}.")
+    return found
+
+
 def title_of(clause: str) -> str:
     """The clause's title; empty for one that SPEC.md lacks."""
     known = all_clauses().get(clause)

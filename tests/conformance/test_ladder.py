@@ -11,6 +11,7 @@ from sasakit.conformance.mutants import mutated_backend
 from sasakit.conformance.reports.summary import failed_first, reports_of
 from sasakit.conformance.runner import judged_clauses, run_verification
 from sasakit.conformance.target import BackendTarget
+from sasakit.reference import AttentionOptions
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
@@ -54,6 +55,17 @@ def test_every_clause_stands_on_a_rung_and_needs_lower_ones_alone():
 ])
 def test_a_case_uses_what_it_has(case, found):
     assert uses(case) == found
+
+
+@pytest.mark.parametrize("padding", ["zero", "exclude"])
+def test_a_target_stands_on_its_own_options(padding):
+    own = AttentionOptions(padding=padding, scale=0.5)
+    corner = case_of(attention_cases, position="none", padding=padding, scale=0.5, extent=3,
+                     regimes=("normal",))
+    assert uses(corner, own) == {"window", "content only", "borders"}
+    assert "options" in uses(corner)
+    assert [rung_of(clause, own) for clause in ("PAD-1", "PAD-2", "PAD-3")] == [
+        "borders" if named == padding else "options" for named in ("zero", "exclude", "shift")]
 
 
 def test_a_case_rests_on_the_rungs_of_others():

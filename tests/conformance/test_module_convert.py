@@ -128,6 +128,14 @@ def test_a_state_dict_becomes_a_file_of_the_equations_weights(tmp_path):
     judged(tmp_path / "converted", x, y)
 
 
+def test_what_cannot_be_converted_is_judged_all_the_same(tmp_path):
+    result = verify(f"{wrong.__file__}:PerChannelSoftmax", "--convert", str(tmp_path / "it"),
+                    "--json")
+    assert json.loads(result.stdout)["targets"][0]["outcome"] == "deviates"
+    assert result.stderr.startswith("Error: `--convert` must have weights that can be converted; ")
+    assert (result.exit_code, list(tmp_path.iterdir())) == (2, [])
+
+
 @pytest.mark.parametrize(("arguments", "text"), [
     (["numba", "--convert", "it"], "`--convert` must come with one torch module; got 0."),
     (["numba", "--map", "w_query=a"], "`--map` must come with one torch module; got 0."),

@@ -99,6 +99,14 @@ def test_a_mistake_is_named(clause, deviation, operation):
     assert [(each.name, each.clause) for each in diagnosis.deviations] == [(deviation, clause)]
 
 
+def test_the_factor_of_a_stem_is_a_deviation_of_the_stem():
+    scaled = Mutant("STEM-2", "stem-scaled", "stems", "query[block], key[block])",
+                    "query[block], key[block] * query.shape[-1] ** -0.5)")
+    diagnosis = diagnosed(mutated_backend(scaled), "stem")
+    assert [(each.name, each.clause) for each in diagnosis.deviations] == [
+        ("stem-scaled", "STEM-2")]
+
+
 @pytest.mark.parametrize(("deviation", "operation", "text"), [
     # A factor of no name; cases in which 1/sqrt(depth) is that factor would accuse it falsely.
     ("stem-scaled", "stem", "plain stem: content"),

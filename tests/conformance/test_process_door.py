@@ -12,8 +12,10 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from sasakit import reference
+from sasakit.cli.main import main
 from sasakit.conformance.builders import network_cases, pool_cases
 from sasakit.conformance.case import call
 from sasakit.conformance.doors import process_door
@@ -75,6 +77,22 @@ def test_the_example_in_python_conforms():
 
 def test_the_example_in_c_conforms(compiled):
     assert {"WIN-1", "PAD-3", "REL-6", "POS-3", "ATT-3", "NUM-4"} <= conforms(compiled)
+
+
+def test_what_a_process_computes_instead_is_named(tmp_path):
+    right = (EXAMPLES / "attention.py").read_text()
+    wrong = right.replace("per_head[0][:, rows])", "per_head[0][:, ::-1][:, rows])")
+    assert wrong != right
+    path = tmp_path / "descending.py"
+    path.write_text(wrong)
+    command = f"{PYTHON} {shlex.quote(str(path))}"
+    done = CliRunner().invoke(main, ["verify", "--process", command, "--profile", "brief",
+                                     "--json"])
+    [target] = json.loads(done.stdout)["targets"]
+    assert (done.exit_code, target["outcome"]) == (1, "deviates")
+    assert target["diagnosis"]["found"] == "deviations"
+    assert [(each["name"], each["clause"]) for each in target["diagnosis"]["deviations"]] == [
+        ("offset-descending", "REL-3")]
 
 
 @pytest.mark.parametrize("line", [

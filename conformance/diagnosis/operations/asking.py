@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...case import Case
-from ...draw import replayed
+from ...draw import Draw, again
 from ...estimate import Array
 from ...isolation.failure import TargetFailure
 from ...offer import offer_of, trouble_of
@@ -93,7 +93,7 @@ def failed_cases(verdicts: Sequence[Verdict], operation: str, dtype: str) -> lis
                 continue
             try:
                 prop, _, recipe = parse_id(failure.case)
-                case = prop.cases(replayed(recipe), dtype)
+                case = prop.cases(Draw(again(recipe)), dtype)
             except ValueError:
                 continue  # An id of other suites than these.
             arrays = [array for array in case.arrays.values() if array is not None]

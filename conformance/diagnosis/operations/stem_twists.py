@@ -46,8 +46,8 @@ def _attention() -> Iterator[Twist]:
               "not to its block", attends, "attends", reach="sliding")
     yield say("stem-global", "STEM-2", "every pixel attends to the whole image", attends,
               "attends", reach="global")
-    yield say("scaled-content", "ATT-3", "the stem's q . k is multiplied by 1/sqrt(depth), where "
-              "STEM-2 has no factor", attends, "attends", content_by="1/sqrt(depth)")
+    yield say("stem-scaled", "STEM-2", "q . k is multiplied by 1/sqrt(depth)", attends,
+              "attends", content_by="1/sqrt(depth)")
     yield say("stem-relu", "STEM-3", "a ReLU follows the normalization of an attention stem",
               attends, "attends", activated="yes")
     yield say("stem-pool-first", "STEM-3", "the maximum precedes the normalization", attends,
