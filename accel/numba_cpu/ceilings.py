@@ -13,9 +13,16 @@ import numpy as np
 
 from .jit import kernel, launch, prange, signed
 from .plan import aligned_zeros
+from .vector_rows import (
+    add_products,
+    loads,
+    stores,
+)
 from .vector_types import Constant
 from .vector_width import lanes_of
-from .vectors import add_products, loads, splat, stores
+from .vectors import (
+    splat,
+)
 
 # Independent sums: more than two multipliers have in flight, and with both factors no more than
 # 16 registers hold.

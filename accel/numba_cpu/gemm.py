@@ -15,8 +15,17 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import helper, inlined, kernel, prange, signed
+from .vector_rows import (
+    loads,
+    rectified,
+    splats,
+    stores,
+)
 from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
-from .vectors import loads, prefetch, rectified, splats, stores, take
+from .vectors import (
+    prefetch,
+    take,
+)
 
 PIECE = 256  # taps whose weights stay in the first cache together
 UNROLLED = 4  # taps

@@ -12,23 +12,25 @@ from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
 from .jit import helper, inlined, kernel, prange, signed
 from .vector_exp import power_of_two, powers_of_two
-from .vectors import (
+from .vector_rows import (
     add_both,
     add_products,
-    larger,
-    load,
     loads,
     plus,
     plus_row,
     rectified,
-    span,
-    splat,
     splats,
-    spread,
-    store,
     stores,
     summed,
     transposed,
+)
+from .vectors import (
+    larger,
+    load,
+    span,
+    splat,
+    spread,
+    store,
 )
 
 UNITS = 4  # of a strip whose depth has several chunks; even, for pixels are mixed two at a time

@@ -15,18 +15,20 @@ from numba.extending import overload
 
 from .head_layout import HeadFrame
 from .jit import inlined
-from .vectors import (
+from .vector_rows import (
     add_products,
     folded,
-    load,
     loads,
     plus,
     plus_row,
-    splat,
     splats,
-    store,
     stores,
     times,
+)
+from .vectors import (
+    load,
+    splat,
+    store,
 )
 
 

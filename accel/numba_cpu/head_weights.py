@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from .jit import helper, kernel, prange, signed
-from .vectors import load, loads, store, stores, transposed
+from .vector_rows import (
+    loads,
+    stores,
+    transposed,
+)
+from .vectors import (
+    load,
+    store,
+)
 
 
 @helper

@@ -19,17 +19,19 @@ from .head_attention import normalize, put_back
 from .head_logits import Sizes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
-from .vector_types import Constant
-from .vectors import (
+from .vector_rows import (
     add_products,
-    load,
     loads,
     maximum,
     plus_row,
-    splat,
     splats,
     stores,
     times,
+)
+from .vector_types import Constant
+from .vectors import (
+    load,
+    splat,
 )
 
 VECTORS = 8  # of a chunk: sums that are computed together
