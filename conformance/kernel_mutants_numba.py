@@ -12,6 +12,9 @@ _lanes = partial(_numba, setting=("head_layout", "LEAST_CHANNELS = 64\n", "LEAST
 # The same with vectors of two, which two heads fill.
 _pairs = partial(_numba, setting=("head_layout", "lanes_of(dtype).value if heads * depth >= LEAST_CHANNELS else 0\n", "2\n"))
 
+# Stems take lanes where their heads are 4, 8 or 16; the suites' have fewer.
+_stems = partial(_numba, setting=("stem_blocks", "HEADS = (4, 8, 16)\n", "HEADS = (1, 2, 3, 4)\n"))
+
 _BEFORE = "    extent, before = options.extent, options.slots_before\n"
 
 NUMBA_MUTANTS = (
@@ -26,7 +29,7 @@ NUMBA_MUTANTS = (
     _numba("PAD-3", "window-shifted-far", "window_attention", "    return min(max(at - frame.before, 0), size - frame.extent)\n", "    return min(max(at - frame.before, 0), max(size - frame.extent - 1, 0))\n"),
     _numba("REL-1", "last-channel-ignored", "relative", "        for d in range(low, high):\n", "        for d in range(low, high - 1):\n"),
     _numba("REL-1", "last-product-ignored", "lanes", "    for _ in range(count % 4):\n", "    for _ in range(count % 4 - 1):\n"),
-    _numba("REL-2", "first-half-ignored", "tables", "    starts = (0, span // 2) if options.first_half == \"row\" else (span // 2, 0)\n", "    starts = (0, span // 2)\n"),
+    _numba("REL-2", "first-half-ignored", "tables", "    return (0, half) if options.first_half == \"row\" else (half, 0)\n", "    return 0, half\n"),
     _numba("REL-3", "offset-descending", "tables", "    full[..., start:start + span // 2] = table\n", "    full[..., start:start + span // 2] = table[..., ::-1, :]\n"),
     _numba("REL-4", "tables-shared", "tables", "    return flat(np.broadcast_to(full, (heads", "    return flat(np.broadcast_to(full[:1], (heads"),
     _numba("REL-5", "heads-interleaved", "tables", "full.reshape(options.table_rows, heads, depth).swapaxes(0, 1))", "full.reshape(options.table_rows, depth, heads).transpose(2, 0, 1))"),
@@ -41,7 +44,7 @@ NUMBA_MUTANTS = (
     _numba("ATT-4", "sum-of-the-last", "softmax", "            total[lane] += weight\n", "            total[lane] = weight\n"),
     _numba("ATT-5", "value-of-the-slot-before", "lanes", "after * b[j2 + ONE + lane]", "after * b[j2 + lane]"),
     _numba("ATT-6", "projection-shared", "attention", "    key = weights[\"w_key\"] if options.content else None\n", "    key = w_query if options.content else None\n"),
-    _numba("ATT-6", "last-tap-ignored", "gemm", "        for offset in range(walk.taps):\n", "        for offset in range(max(1, walk.taps - 1)):\n"),
+    _numba("ATT-6", "last-tap-ignored", "gemm", "taps, runs = min(PIECE, walk.taps - piece), ", "taps, runs = min(PIECE, walk.taps - piece - 1), "),
     _numba("ATT-7", "groups-shared", "attention", "(block, head * block.shape[0], part", "(block, 0 * head * block.shape[0], part"),
     _numba("ATT-8", "output-activated", "window_attention", "if relu and y < 0 else y", "if y < 0 else y"),
     _numba("ATT-9", "content-kept", "attention", "    key = Source(projected, channels, stride) if options.content else None\n", "    key = Source(projected, channels if options.content else 0, stride)\n"),
@@ -53,16 +56,16 @@ NUMBA_MUTANTS = (
     _numba("STEM-1", "stem-pool-padded-low", "stems", "window=3, stride=2, before=1)", "window=3, stride=2, before=0)"),
     _numba("STEM-2", "last-depth-ignored", "block_attention", "x, source, 1, depth)", "x, source, 1, depth - 1)"),
     _numba("STEM-3", "stem-pool-minimum", "max_pool", "new if new > old or new != new else old", "new if new < old or new != new else old"),
-    _numba("STEM-4", "value-is-key", "stems", "values, start, value_stride = x, 2 * stem.channels, stride", "values, start, value_stride = x, stem.channels, stride"),
-    _numba("STEM-5", "even-window-after", "stems", "        before = AttentionOptions(extent=window).slots_before\n", "        before = (window - 1) // 2\n"),
+    _numba("STEM-4", "value-is-key", "stems", "(x, 2 * channels, stride) if values is None", "(x, channels, stride) if values is None"),
+    _numba("STEM-5", "even-window-after", "stems", "before=AttentionOptions(extent=window).slots_before)", "before=(window - 1) // 2)"),
     _numba("STEM-6", "mixture-ignored", "stems", "                                         weights[\"nu\"]), factor)", "                                         0 * weights[\"nu\"]), factor)"),
     _numba("STEM-7", "last-rows-not-cut", "block_attention", "min(window, blocks.height - i)", "window"),
-    _numba("NET-1", "blocks-miscounted", "network", "        for packed in self.blocks:\n", "        for packed in self.blocks[:-1]:\n"),
-    _numba("NET-2", "relu-missing", "network", "_apply(x, packed.reduce, relu=True)", "_apply(x, packed.reduce)"),
+    _numba("NET-1", "blocks-miscounted", "network", "        for packed in self.network.blocks:\n", "        for packed in self.network.blocks[:-1]:\n"),
+    _numba("NET-2", "relu-missing", "network", "self._apply(reduced, x, shape, packed.reduce, relu=True)", "self._apply(reduced, x, shape, packed.reduce)"),
     _numba("NET-2", "residual-missing", "gemm", "        sums = plus_loaded(sums, after.residual, to)\n", "        sums = sums\n"),
-    _numba("NET-3", "relu-missing-after-pool", "network", "average(y.reshape(-1), y.shape, bias=shift, relu=True)", "average(y.reshape(-1), y.shape, bias=shift)"),
+    _numba("NET-3", "relu-missing-after-pool", "network", "average(self.plan, y, full, shape, relu=True)", "average(self.plan, y, full, shape, relu=False)"),
     _numba("NET-6", "norm-unshifted", "norm", "(shift - mean * factor)", "(shift)"),
-    _numba("NET-7", "classifier-unbiased", "network", "flat(weights[\"classifier.bias\"].copy())", "flat(0 * weights[\"classifier.bias\"])"),
+    _numba("NET-7", "classifier-unbiased", "network", "                              weights[\"classifier.bias\"])\n", "                              0 * weights[\"classifier.bias\"])\n"),
     _numba("NET-10", "columns-unstrided", "dense", "                stride * channels_in, 1, 0,", "                channels_in, 1, 0,"),
     _numba("NET-11", "pool-counts-padding", "average_pool", "1.0 / (rows * cols)", "0.25"),
     _numba("NUM-1", "silent-upcast", "arrays", "    return np.empty(shape, like.dtype.newbyteorder(\"=\"))\n", "    return np.empty(shape)\n"),
@@ -78,10 +81,17 @@ NUMBA_MUTANTS = (
     _lanes("WIN-1", "window-off-centre-in-lanes", "head_attention", "        left = first_slot(j, frame.width, extent, frame)\n", "        left = max(first_slot(j, frame.width, extent, frame) - 1, 0)\n"),
     _lanes("PAD-2", "padding-zero-in-lanes", "head_attention", "0 <= col < frame.width", "0 <= col <= frame.width"),
     _lanes("PAD-3", "window-shifted-far-in-lanes", "head_attention", "        return min(max(at - frame.before, 0), size - extent)\n", "        return max(min(at - frame.before, size - extent - 1), 0)\n"),
-    _lanes("REL-3", "offset-descending-in-lanes", "head_layout", "        out[head // arranged.heads][:, places[head] % numbers] = table[head]\n", "        out[head // arranged.heads][:, places[head] % numbers] = table[head][::-1]\n"),
-    _lanes("REL-6", "slot-indexed-in-lanes", "head_attention", "        entries[pixel] = left - j + extent - 1 if frame.shift else 0\n", "        entries[pixel] = extent - 1 if frame.shift else 0\n"),
-    _lanes("ATT-1", "heads-swapped-in-lanes", "head_attention", "scratch[d * counts.heads + head]", "scratch[d * counts.heads + counts.heads - 1 - head]"),
-    _pairs("ATT-2", "second-row-repeated", "head_logits", "key, place + frame.pitch + vector * lanes, step)", "key, place + vector * lanes, step)"),
-    _lanes("ATT-2", "pixel-beside-repeated", "head_logits", "key, near[1] + place, step)", "key, near[0] + place, step)"),
-    _lanes("ATT-4", "total-is-largest", "head_attention", "        total = total + weight\n", "        total = larger(total, weight)\n"),
+    _lanes("REL-3", "offset-descending-in-lanes", "head_tables", "entry * half + channel]", "(entries - 1 - entry) * half + channel]"),
+    _lanes("REL-6", "slot-indexed-in-lanes", "head_attention", "table + (left - j + extent - 1 if frame.shift else 0)", "table + (extent - 1 if frame.shift else 0)"),
+    _lanes("ATT-1", "heads-swapped-in-lanes", "head_attention", "        stores(out, target + d, depth, rows)\n", "        stores(out, target + d, depth, rows[::-1])\n"),
+    _pairs("ATT-2", "second-row-repeated", "head_logits", "qkv, place + frame.pitch + vector * lanes, step)", "qkv, place + vector * lanes, step)"),
+    _lanes("ATT-2", "pixel-beside-repeated", "head_logits", "qkv, beside + place, step)", "qkv, window + place, step)"),
+    _lanes("ATT-4", "total-of-the-first", "head_attention", "    total = summed(totals)\n", "    total = totals[0]\n"),
+    _lanes("WIN-4", "slot-of-the-pixel-beside", "head_attention", "s, q + (col - lag) * lanes", "s, q + col * lanes"),
+    _lanes("ATT-6", "key-projected-as-query", "heads", "plan.launch(pack_heads_kernel, weights, matrix,", "plan.launch(pack_heads_kernel, weights, matrices[0],"),
+    _stems("STEM-2", "first-depth-ignored-in-lanes", "stem_blocks", "        for vector in range(blocks.vectors):\n", "        for vector in range(1, blocks.vectors):\n"),
+    _stems("STEM-3", "pool-sums-in-lanes", "stem_blocks", "            row = maximum(row, loads(", "            row = plus_row(row, loads("),
+    _stems("STEM-4", "value-is-key-in-lanes", "stem_blocks", "image, pixel, value, matrix, one, sizes", "image, pixel, key, 0, one, sizes"),
+    _stems("STEM-6", "position-transposed-in-lanes", "stem_blocks", "(row * blocks.window + col)", "(col * blocks.window + row)"),
+    _stems("STEM-7", "last-columns-not-cut-in-lanes", "stem_blocks", "cols = min(window, blocks.width - j)", "cols = window"),
 )
