@@ -81,11 +81,11 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
     return out
 
 
-class Layer(NamedTuple):
-    """One attention layer's weights, packed: the projections side by side, and the tables.
+class WindowLayer(NamedTuple):
+    """One attention layer's weights for the window kernel.
 
-    bias  flat (channels,) of the output, by its order
-    fast  the same for heads as lanes, where that is possible; its projections are those
+    projections  side by side; taps: of each
+    bias         flat (channels,) of the output
     """
 
     projections: Packed
@@ -93,7 +93,9 @@ class Layer(NamedTuple):
     depth: int
     tables: Tables
     bias: Floats
-    fast: HeadLayer | None
+
+
+Layer = HeadLayer | WindowLayer
 
 
 def _arrangement(options: AttentionOptions, depth: int, dtype: np.dtype) -> HeadLanes | None:
@@ -118,16 +120,15 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
         factor, bias = norm
         w_value = folded(w_value, factor.reshape(options.heads, 1, depth) if per_head else factor)
     key = weights["w_key"] if options.content else None
-    tables = head_tables(weights.get("rel_row"), weights.get("rel_col"), options.heads, depth,
-                         options, w_query)
+    rel_row, rel_col = weights.get("rel_row"), weights.get("rel_col")
     arranged = _arrangement(options, depth, bias.dtype)
     if arranged is not None:
-        plan = Plan()
-        arrays = [None if w is None else flat(w) for w in (
-            w_query, key, w_value, weights.get("rel_row"), weights.get("rel_col"))]
-        fast = pack_heads(plan, arrays[:3], arrays[3:], arranged, depth, options)
+        plan, arrays = Plan(), [None if w is None else flat(w) for w in (
+            w_query, key, w_value, rel_row, rel_col)]
+        layer = pack_heads(plan, arrays[:3], arrays[3:], bias, arranged, options)
         plan.run()
-        return Layer(fast.projections, w_query.shape[0], depth, tables, bias, fast)
+        return layer
+    tables = head_tables(rel_row, rel_col, options.heads, depth, options, w_query)
     names = [w for w in (w_query, key, w_value) if w is not None]
     matrices = []
     for part, w in enumerate(names):
@@ -135,19 +136,18 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
         blocks = enumerate(w) if per_head else [(0, w)]
         matrices += [(block, head * block.shape[0], part * channels + head * depth)
                      for head, block in blocks]
-    return Layer(pack_weights(matrices, len(names) * channels), matrices[0][0].shape[0], depth,
-                 tables, bias, None)
+    return WindowLayer(pack_weights(matrices, len(names) * channels), matrices[0][0].shape[0],
+                       depth, tables, bias)
 
 
 def run_layer(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: Layer,
               options: AttentionOptions, *, relu: bool = False, keep_places: bool = False) -> None:
     """Write (batch, height, width, channels_out) of x of shape (batch, height, width, channels).
 
-    keep_places  leave channels in the order of the layer's `fast.places`, where that is full
+    keep_places  leave channels in the order of a HeadLayer's places, where that is full
     """
-    if layer.fast is not None:
-        run_heads(plan, out, x, shape, layer.fast, layer.bias, options, relu=relu,
-                  keep_places=keep_places)
+    if isinstance(layer, HeadLayer):
+        run_heads(plan, out, x, shape, layer, options, relu=relu, keep_places=keep_places)
         return
     stride, channels = layer.projections.channels, layer.bias.size
     projected = plan.buffer(math.prod(shape[:3]) * stride, x.dtype)
@@ -183,8 +183,9 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
 
     def build(plan: Plan, to: Array, images: Array, w_query: Array, w_key: Array | None,
               w_value: Array, row: Array | None, col: Array | None) -> None:
-        layer = pack_heads(plan, (w_query, w_key, w_value), (row, col), arranged, depth, options)
-        run_heads(plan, to, images, x.shape, layer, np.zeros(channels, out.dtype), options)
+        layer = pack_heads(plan, (w_query, w_key, w_value), (row, col),
+                           np.zeros(channels, out.dtype), arranged, options)
+        run_heads(plan, to, images, x.shape, layer, options)
 
     _plans.run(("attention_layer", x.shape, out.dtype.str, channels, options, arranged), build,
                [out, x, *map(weights.get, names)])

@@ -82,6 +82,8 @@ def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
     x  flat; `walk` says where each pixel's numbers are, there and in the output
     """
     total, taps = walk.batch * walk.height * walk.width, walk.segments * walk.taps
+    if total == 0:
+        return
     rows = min(ROWS[vector_bytes()], key=lambda rows: -total % rows)
     count, tiles = packed.panels.size // 3, -(-total // rows)
     # Blocks of one size, and as many tasks as keep every thread busy to the end.

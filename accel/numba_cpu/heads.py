@@ -37,12 +37,14 @@ class HeadLayer(NamedTuple):
     projections  queries, keys and values side by side; a panel's channel is its place in all blocks
     tables       by lane
     places       (heads, depth), of `channel_places`
+    bias         flat (channels,), by the output's own order
     """
 
     projections: Packed
     tables: LaneTables | None
     arranged: HeadLanes
     places: Integers
+    bias: Floats
 
     @property
     def full(self) -> bool:
@@ -75,13 +77,13 @@ def attend_arranged(plan: Plan, out: Array, shape: tuple[int, ...], query: Sourc
 
 
 def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: Sequence[Array | None],
-               arranged: HeadLanes, depth: int, options: AttentionOptions) -> HeadLayer:
-    """Pack a layer's flat weights.
+               bias: Floats, arranged: HeadLanes, options: AttentionOptions) -> HeadLayer:
+    """Pack a layer's flat weights; `bias` (channels,) is added to its output.
 
     matrices  (channels_in, channels_out) of queries, keys and values; no keys when content is off
     tables    rel_row and rel_col, None where there are none
     """
-    heads = options.heads
+    heads, depth = options.heads, bias.size // options.heads
     dtype, taps = next((w.dtype, w.size // (heads * depth)) for w in matrices if w is not None)
     role, wide = arranged.blocks * arranged.chunk, panel_lanes(dtype)
     weights = plan.zeros("weights", ROLES * role * taps, dtype)
@@ -97,15 +99,13 @@ def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: Sequence[Ar
     packed = Packed(weights[:used * taps], np.array(panels, np.int64).reshape(-1),
                     np.zeros(used, dtype), ROLES * role)
     return HeadLayer(packed, lane_tables(plan, tables, arranged, heads, depth, options), arranged,
-                     channel_places(arranged, heads, depth))
+                     channel_places(arranged, heads, depth), bias)
 
 
 def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: HeadLayer,
-              bias: Floats, options: AttentionOptions, *, relu: bool = False,
-              keep_places: bool = False) -> None:
+              options: AttentionOptions, *, relu: bool = False, keep_places: bool = False) -> None:
     """Write (batch, height, width, channels_out) of x of shape (batch, height, width, channels).
 
-    bias         (channels_out,), in the output's order
     keep_places  leave every channel at its place, where that is full, instead of putting it back
                  to n depth + d
     """
@@ -114,7 +114,7 @@ def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: H
     role, keep_places = arranged.blocks * frame.plane, keep_places and layer.full
     keys = keys_of((*shape[:3], heads, depth), options.content, options, x.dtype)
     shift = np.zeros(arranged.blocks * arranged.chunk, x.dtype)
-    shift[slice(None) if keep_places else layer.places.reshape(-1)] = bias
+    shift[slice(None) if keep_places else layer.places.reshape(-1)] = layer.bias
     blocks = plan.zeros((frame, arranged, depth), ROLES * role, x.dtype)
     panels = layer.projections.panels.reshape(-1, 3).copy()
     border = 0 if frame.shift else frame.before

@@ -17,6 +17,7 @@ from .arrays import NUMBA, Floats, Integers, empty, flat
 from .attention import Layer, pack_layer, run_layer
 from .average_pool import average, mean_kernel
 from .dense import Packed, convolve, dense, pack_weights, pixel_walk
+from .heads import HeadLayer
 from .norm import fold_norm, folded
 from .plan import Array, Plan, Plans
 from .stems import Stem, pack_stem, run_stem, stem_shape
@@ -59,8 +60,8 @@ def _pack_block(weights: Mapping[str, Floats], block: Block,
         # Values are mixed linearly, a zero outside the image stays zero: the factor meets w_value.
         spatial = pack_layer(_part(weights, "attention"), options,
                              fold_norm(_part(weights, "spatial")))
-        if spatial.fast is not None and spatial.fast.full:
-            order = spatial.fast.places.reshape(-1)
+        if isinstance(spatial, HeadLayer) and spatial.full:
+            order = spatial.places.reshape(-1)
             w_expand = w_expand[np.argsort(order)]
     else:
         spatial = _product(weights["conv.w"], _part(weights, "spatial"))
