@@ -89,13 +89,14 @@ def _contest(peers: "Peers", quick: bool, chosen: tuple[str, ...] | None) -> Con
 
 
 @functools.cache
-def _weights(spec: NetworkSpec) -> dict[str, Any]:
+def draw_weights(spec: NetworkSpec) -> dict[str, Any]:
+    """Random weights in float32, the same every time."""
     return random_weights(spec, 0, dtype=np.float32)
 
 
 def our_network(spec: NetworkSpec, batch: int) -> Run:
     """Our network with random weights, packed now, on random images."""
-    model = resolve_backend("numba").load(spec, _weights(spec))
+    model = resolve_backend("numba").load(spec, draw_weights(spec))
     shape = (batch, SIZE, SIZE, spec.image_channels)
     images = np.random.default_rng(0).random(shape, np.float32)
     return lambda: model(images)
@@ -183,6 +184,6 @@ class Peers:
             from .bench_resnet import ResNet, write_onnx
             net = ResNet(self.spec if attention else self.convolutional)
             if attention:
-                net.take(_weights(self.spec))
+                net.take(draw_weights(self.spec))
             write_onnx(net, self.images, path, any_batch=not attention)
         return path

@@ -1,11 +1,14 @@
 """What this backend takes as an array: NumPy, float32 and float64."""
 
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from sasakit.reference.contract.arrays import ArrayKind
+
+MOST_KNOWN = 256
 
 Floats = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
@@ -38,6 +41,33 @@ def flat(array: Floats) -> Floats:
     """
     native = array.dtype.newbyteorder("=")
     return np.require(array, native, ("C", "A", "W", "E")).reshape(-1)
+
+
+class Fitting:
+    """Calls whose arguments were found to fit, which repeated ones need not be.
+
+    Checks look at what is no array, at shapes and at dtypes, and at nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[Hashable] = set()
+
+    def check(self, check: Callable[[], object], others: Hashable, *arrays: Floats | None) -> None:
+        """Run a check, which raises what it finds, unless it passed for arguments like these."""
+        plain = all(array is None or type(array) is np.ndarray for array in arrays)
+        traits = (others, *(None if array is None else (array.shape, array.dtype)
+                            for array in arrays)) if plain else None
+        try:
+            known = traits in self._known
+        # Options, say, that are none.
+        except TypeError:
+            known, traits = False, None
+        if not known:
+            check()
+        if traits is not None and not known:
+            if len(self._known) == MOST_KNOWN:
+                self._known.clear()
+            self._known.add(traits)
 
 
 def zeros(size: int, like: Floats) -> Floats:

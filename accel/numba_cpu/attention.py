@@ -1,7 +1,7 @@
 """local_attention and attention_layer: chapter 5, on the window kernel."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from sasakit.reference.contract.checks import check_attention_layer, check_local_attention
 from sasakit.reference.contract.options import AttentionOptions
 
-from .arrays import NUMBA, Floats, Integers, empty, flat
+from .arrays import NUMBA, Fitting, Floats, Integers, empty, flat
 from .dense import Packed, dense, pack_weights, pixel_walk
 from .frame import frame_of
 from .head_layout import HeadLanes, head_lanes
@@ -22,7 +22,7 @@ from .tables import Tables, head_tables
 from .window_attention import Terms, window_attention_kernel
 
 # Of calls whose weights come with them.
-_plans = Plans()
+_plans, _fitting = Plans(), Fitting()
 
 
 def attend(plan: Plan, out: Array, shape: tuple[int, ...], query: Source, key: Source | None,
@@ -59,7 +59,9 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
     rel_row, rel_col   as for `relative_logits`; None unless position is relative
     Raises ValueError for shapes, TypeError for dtypes.
     """
-    check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options)
+    _fitting.check(
+        lambda: check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options),
+        options, query, key, value, rel_row, rel_col)
     shape, out = query.shape, empty(query.shape, query)
     heads, depth = shape[3:]
     arranged = head_lanes(heads, depth, out.dtype)
@@ -170,7 +172,9 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
              rel_row, rel_col         as for `relative_logits`, only with position relative
     Raises ValueError for shapes and names, TypeError for dtypes.
     """
-    check_attention_layer(NUMBA, x, weights, options)
+    names: Iterable[str] = weights if isinstance(weights, Mapping) else ()  # else it raises
+    _fitting.check(lambda: check_attention_layer(NUMBA, x, weights, options),
+                   (options, tuple(names)), x, *(weights[name] for name in names))
     w_value = weights["w_value"]
     channels = w_value.size // x.shape[3] if options.projection == "dense" else \
         options.heads * w_value.shape[2]
@@ -179,7 +183,7 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
     if arranged is None:
         return AttentionLayer(weights, options=options)(x)
     out = empty((*x.shape[:3], channels), x)
-    names = ("w_query", "w_key" if options.content else "", "w_value", "rel_row", "rel_col")
+    taken = ("w_query", "w_key" if options.content else "", "w_value", "rel_row", "rel_col")
 
     def build(plan: Plan, to: Array, images: Array, w_query: Array, w_key: Array | None,
               w_value: Array, row: Array | None, col: Array | None) -> None:
@@ -188,7 +192,7 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
         run_heads(plan, to, images, x.shape, layer, options)
 
     _plans.run(("attention_layer", x.shape, out.dtype.str, channels, options, arranged), build,
-               [out, x, *map(weights.get, names)])
+               [out, x, *map(weights.get, taken)])
     return out
 
 
@@ -203,14 +207,15 @@ class AttentionLayer:
         self.options = options
         self._weights = {name: w.copy() for name, w in weights.items()}
         self._packed: Layer | None = None
-        self._plans = Plans()
+        self._plans, self._fitting = Plans(), Fitting()
 
     def __call__(self, x: Floats) -> Floats:
         """(batch, height, width, channels_out) of x (batch, height, width, channels_in).
 
         Raises ValueError for shapes, TypeError for dtypes.
         """
-        check_attention_layer(NUMBA, x, self._weights, self.options)
+        self._fitting.check(
+            lambda: check_attention_layer(NUMBA, x, self._weights, self.options), None, x)
         packed = self._packed
         if packed is None:
             # Only now are the weights known to fit.

@@ -104,3 +104,17 @@ def test_a_layer_says_what_does_not_fit():
                            options=OPTIONS)
     with pytest.raises(ValueError, match="`w_query`"):
         layer(draw(1, 5, 6, 23))
+
+
+def test_arguments_that_fitted_once_do_not_let_others_pass():
+    weights = random_layer_weights(24, 64, 0, options=OPTIONS, dtype=np.float32)
+    x = draw(1, 5, 6, 24)
+    attention_layer(x, weights, options=OPTIONS)
+    for wrong in ([1], {**weights, "w_query": None}, {**weights, "more": x}, None):
+        with pytest.raises((TypeError, ValueError), match="`weights`"):
+            attention_layer(x, wrong, options=OPTIONS)
+    with pytest.raises(TypeError, match="`options`"):
+        attention_layer(x, weights, options={})
+    for wrong in (x.tolist(), np.ma.masked_array(x), x.astype(int)):
+        with pytest.raises(TypeError, match="`x`"):
+            attention_layer(wrong, weights, options=OPTIONS)
