@@ -100,6 +100,11 @@ class WindowLayer(NamedTuple):
 Layer = HeadLayer | WindowLayer
 
 
+def _channels_out(w: Floats, options: AttentionOptions) -> int:
+    """Channels that a layer's projections give, all heads together."""
+    return options.heads * w.shape[2] if options.projection == "per_head" else w.shape[1]
+
+
 def _arrangement(options: AttentionOptions, depth: int, dtype: np.dtype) -> HeadLanes | None:
     """How a whole layer lies with heads as lanes; None where it does not."""
     if options.projection == "per_head" or options.position == "absolute":
@@ -115,7 +120,7 @@ def pack_layer(weights: Mapping[str, Floats], options: AttentionOptions,
     """
     w_query, w_value = weights["w_query"], weights["w_value"]
     per_head = options.projection == "per_head"
-    channels = options.heads * w_query.shape[2] if per_head else w_query.shape[1]
+    channels = _channels_out(w_value, options)
     depth = channels // options.heads
     bias = np.zeros(channels, w_query.dtype.newbyteorder("="))
     if norm is not None:
@@ -175,15 +180,16 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
     names: Iterable[str] = weights if isinstance(weights, Mapping) else ()  # else it raises
     _fitting.check(lambda: check_attention_layer(NUMBA, x, weights, options),
                    (options, tuple(names)), x, *(weights[name] for name in names))
-    w_value = weights["w_value"]
-    channels = w_value.size // x.shape[3] if options.projection == "dense" else \
-        options.heads * w_value.shape[2]
-    depth = channels // options.heads
-    arranged = _arrangement(options, depth, flat(x[:0]).dtype)
-    if arranged is None:
-        return AttentionLayer(weights, options=options)(x)
+    channels = _channels_out(weights["w_value"], options)
     out = empty((*x.shape[:3], channels), x)
-    taken = ("w_query", "w_key" if options.content else "", "w_value", "rel_row", "rel_col")
+    arranged = _arrangement(options, channels // options.heads, out.dtype)
+    if arranged is None:
+        plan = Plan()
+        run_layer(plan, out.reshape(-1), flat(x), x.shape, pack_layer(weights, options), options)
+        plan.run()
+        return out
+    arrays = [out, x, weights["w_query"], weights["w_key"] if options.content else None,
+              weights["w_value"], weights.get("rel_row"), weights.get("rel_col")]
 
     def build(plan: Plan, to: Array, images: Array, w_query: Array, w_key: Array | None,
               w_value: Array, row: Array | None, col: Array | None) -> None:
@@ -192,7 +198,7 @@ def attention_layer(x: Floats, weights: Mapping[str, Floats], *,
         run_heads(plan, to, images, x.shape, layer, options)
 
     _plans.run(("attention_layer", x.shape, out.dtype.str, channels, options, arranged), build,
-               [out, x, *map(weights.get, taken)])
+               arrays)
     return out
 
 

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import weakref
 from typing import Any
 
 
@@ -9,11 +10,11 @@ class ForkSafeLock:
     """A lock for `with`; a child begins with it free, for its holder is not there."""
 
     def __init__(self) -> None:
-        self._renew()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._renew)
+        self.renew()
+        _locks.add(self)
 
-    def _renew(self) -> None:
+    def renew(self) -> None:
+        """Be free, whoever holds it."""
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
@@ -21,3 +22,16 @@ class ForkSafeLock:
 
     def __exit__(self, *error: Any) -> None:
         self._lock.release()
+
+
+# What is registered for forks stays for good, and locks need not.
+_locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
+
+
+def _renew_all() -> None:
+    for lock in list(_locks):
+        lock.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_all)
