@@ -14,16 +14,9 @@ from .arrays import Floats
 from .head_layout import HeadFrame, HeadLanes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
-from .vector_rows import (
-    loads,
-    stores,
-    times,
-    transposed,
-)
+from .vector_rows import loads, stores, times, transposed
 from .vector_types import Constant
-from .vectors import (
-    splat,
-)
+from .vectors import splat
 
 
 class Arranging(NamedTuple):

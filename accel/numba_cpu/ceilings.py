@@ -13,16 +13,10 @@ import numpy as np
 
 from .jit import kernel, launch, prange, signed
 from .plan import aligned_zeros
-from .vector_rows import (
-    add_products,
-    loads,
-    stores,
-)
+from .vector_rows import add_products, loads, stores
 from .vector_types import Constant
 from .vector_width import lanes_of
-from .vectors import (
-    splat,
-)
+from .vectors import splat
 
 # Independent sums: more than two multipliers have in flight, and with both factors no more than
 # 16 registers hold.

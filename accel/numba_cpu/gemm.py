@@ -5,7 +5,7 @@ pixel    batch, rows, columns of the output             x and out: the strides o
 tap      kernel row and, in it, columns x channels      x: segments of contiguous numbers
 lane     one panel of output channels                   contiguous in the packed weights
 
-A tile is TILE_ROWS pixels by one panel. Every tap loads a panel's weights once for all its pixels
+A tile is a few pixels by one panel. Every tap loads a panel's weights once for all its pixels
 and one number of each pixel for the whole panel: with as many sums as there are registers, that
 keeps the multipliers busy without copying x. A task is a block of pixels and some panels.
 """
@@ -15,17 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import helper, inlined, kernel, prange, signed
-from .vector_rows import (
-    loads,
-    rectified,
-    splats,
-    stores,
-)
+from .vector_rows import loads, rectified, splats, stores
 from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
-from .vectors import (
-    prefetch,
-    take,
-)
+from .vectors import prefetch, take
 
 PIECE = 256  # taps whose weights stay in the first cache together
 UNROLLED = 4  # taps
@@ -168,7 +160,8 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
             taps, runs = min(PIECE, walk.taps - piece), min(together, walk.segments - segment)
             here = place + (segment * walk.taps + piece) * wide
             coming = here + runs * taps * wide
-            share = runs * taps * rows // pixels + 1
+            tiles = (pixels + rows - 1) // rows
+            share = (runs * taps + tiles - 1) // tiles
             for first in range(0, pixels, rows):
                 # What comes next is on its way while this tile is computed: its part of the next
                 # weights, and where it is written.

@@ -24,14 +24,7 @@ from .vector_rows import (
     summed,
     transposed,
 )
-from .vectors import (
-    larger,
-    load,
-    span,
-    splat,
-    spread,
-    store,
-)
+from .vectors import larger, load, span, splat, spread, store
 
 UNITS = 4  # of a strip whose depth has several chunks; even, for pixels are mixed two at a time
 

@@ -15,21 +15,8 @@ from numba.extending import overload
 
 from .head_layout import HeadFrame
 from .jit import inlined
-from .vector_rows import (
-    add_products,
-    folded,
-    loads,
-    plus,
-    plus_row,
-    splats,
-    stores,
-    times,
-)
-from .vectors import (
-    load,
-    splat,
-    store,
-)
+from .vector_rows import add_products, folded, loads, plus, plus_row, splats, stores, times
+from .vectors import load, splat, store
 
 
 class Sizes(NamedTuple):

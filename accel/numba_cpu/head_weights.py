@@ -11,15 +11,8 @@ from typing import Any
 import numpy as np
 
 from .jit import helper, kernel, prange, signed
-from .vector_rows import (
-    loads,
-    stores,
-    transposed,
-)
-from .vectors import (
-    load,
-    store,
-)
+from .vector_rows import loads, stores, transposed
+from .vectors import load, store
 
 
 @helper

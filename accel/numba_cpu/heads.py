@@ -13,12 +13,7 @@ from .arrays import Floats, Integers
 from .dense import Packed, dense, panel_lanes
 from .gemm import Walk
 from .head_attention import UNITS, Output, head_attention_kernel
-from .head_layout import (
-    HeadFrame,
-    HeadLanes,
-    channel_places,
-    head_frame,
-)
+from .head_layout import HeadFrame, HeadLanes, channel_places, head_frame
 from .head_logits import Counts, Logits, Sizes
 from .head_tables import LaneTables, lane_tables
 from .head_weights import pack_heads_kernel

@@ -19,20 +19,9 @@ from .head_attention import normalize, put_back
 from .head_logits import Sizes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
-from .vector_rows import (
-    add_products,
-    loads,
-    maximum,
-    plus_row,
-    splats,
-    stores,
-    times,
-)
+from .vector_rows import add_products, loads, maximum, plus_row, splats, stores, times
 from .vector_types import Constant
-from .vectors import (
-    load,
-    splat,
-)
+from .vectors import load, span, splat
 
 VECTORS = 8  # of a chunk: sums that are computed together
 HEADS = (4, 8, 16)
@@ -58,7 +47,7 @@ class StemWeights(NamedTuple):
 
 
 class StemBlocks(NamedTuple):
-    """Sizes of one call."""
+    """Sizes of one call; given: numbers of the values, none where the weights have matrices."""
 
     batch: int
     height: int
@@ -67,6 +56,7 @@ class StemBlocks(NamedTuple):
     window: int
     depth: int
     vectors: int
+    given: int
 
 
 def lanes_last(w: Floats, heads: int) -> Floats:
@@ -90,7 +80,7 @@ def project(out: Any, place: int, image: Any, pixel: int, weights: Any, first: i
         stores(out, place + vector * lanes, lanes, times(row, splat(sizes.lanes, factor)))
 
 
-@helper
+@inlined
 def project_block(qkv: Any, image: Any, values: Any, query: Any, key: Any, value: Any, first: int,
                   rows: int, cols: int, part: int, sizes: Sizes, blocks: StemBlocks) -> None:
     """Write the block's queries, keys and values, each from a multiple of `part` on."""
@@ -102,7 +92,7 @@ def project_block(qkv: Any, image: Any, values: Any, query: Any, key: Any, value
         pixel, place = first + row * blocks.width + col, slot * number
         project(qkv, place, image, pixel, query, 0, log2e, sizes, blocks)
         project(qkv, part + place, image, pixel, key, 0, one, sizes, blocks)
-        if values.size == 0:
+        if blocks.given == 0:
             matrix = (row * blocks.window + col) * blocks.taps * number
             project(qkv, 2 * part + place, image, pixel, value, matrix, one, sizes, blocks)
         else:
@@ -110,7 +100,7 @@ def project_block(qkv: Any, image: Any, values: Any, query: Any, key: Any, value
                 qkv[2 * part + place + n] = values[pixel * number + n]
 
 
-@helper
+@inlined
 def weigh_block(s: Any, qkv: Any, query: int, keys: int, slots: int, sizes: Sizes,
                 blocks: StemBlocks) -> None:
     """Write one query's probabilities, (slot, lane); slots come in eights, the last ones unread."""
@@ -125,7 +115,7 @@ def weigh_block(s: Any, qkv: Any, query: int, keys: int, slots: int, sizes: Size
     normalize(s, 0, slots, sizes)
 
 
-@helper
+@inlined
 def pool_query(best: Any, s: Any, qkv: Any, values: int, slots: int, whole: bool, sizes: Sizes,
                blocks: StemBlocks) -> None:
     """Raise the block's output, (vector, lane), to one query's; replace it when `whole`."""
@@ -141,36 +131,54 @@ def pool_query(best: Any, s: Any, qkv: Any, values: int, slots: int, whole: bool
         stores(best, vector * lanes, lanes, row)
 
 
+@inlined
+def attend_block(out: Any, target: int, image: Any, values: Any, query: Any, key: Any, value: Any,
+                 bias: Any, qkv: Any, s: Any, best: Any, first: int, rows: int, cols: int,
+                 part: int, sizes: Sizes, blocks: StemBlocks) -> None:
+    """Write one pixel of the output: the largest of a block of rows x cols pixels."""
+    lanes = sizes.lanes.value
+    project_block(qkv, image, values, query, key, value, first, rows, cols, part, sizes, blocks)
+    for slot in range(rows * cols):
+        weigh_block(s, qkv, slot * blocks.vectors * lanes, part, rows * cols, sizes, blocks)
+        pool_query(best, s, qkv, 2 * part, rows * cols, slot == 0, sizes, blocks)
+    for vector in range(0, blocks.vectors, sizes.vectors.value):
+        row = loads(sizes.lanes, best, vector * lanes, lanes, sizes.vectors)
+        shift = loads(sizes.lanes, bias, vector * lanes, lanes, sizes.vectors)
+        stores(best, vector * lanes, lanes, plus_row(row, shift))
+    put_back(out, target, best, 0, blocks.depth, blocks.depth, sizes)
+
+
+@helper
+def attend_line(line: int, out: Any, image: Any, values: Any, query: Any, key: Any, value: Any,
+                bias: Any, qkv: Any, s: Any, best: Any, part: int, sizes: Sizes,
+                blocks: StemBlocks) -> None:
+    """Write one row of the output."""
+    window = blocks.window
+    down, across = (blocks.height + window - 1) // window, (blocks.width + window - 1) // window
+    i = line % down * window
+    rows = min(window, blocks.height - i)
+    for block in range(across):
+        j = block * window
+        cols = min(window, blocks.width - j)
+        attend_block(span(out), (line * across + block) * sizes.lanes.value * blocks.depth,
+                     span(image), span(values), span(query), span(key), span(value), span(bias),
+                     span(qkv), span(s), span(best),
+                     (line // down * blocks.height + i) * blocks.width + j, rows, cols, part,
+                     sizes, blocks)
+
+
 @kernel
 def stem_kernel(out: Any, image: Any, values: Any, query: Any, key: Any, value: Any, bias: Any,
                 sizes: Sizes, blocks: StemBlocks) -> None:
     """Write every pixel of `out`, flat (batch, block rows, block cols, heads, depth)."""
-    window, lanes = blocks.window, sizes.lanes.value
-    down, across = (blocks.height + window - 1) // window, (blocks.width + window - 1) // window
-    number = blocks.vectors * lanes
-    slots = (window * window + sizes.vectors.value - 1) // sizes.vectors.value \
-        * sizes.vectors.value
+    window, lanes, eight = blocks.window, sizes.lanes.value, sizes.vectors.value
+    down, number = (blocks.height + window - 1) // window, blocks.vectors * lanes
+    slots = (window * window + eight - 1) // eight * eight
     for index in prange(blocks.batch * down):
-        line = signed(index)
-        i = line % down * window
-        rows, part = min(window, blocks.height - i), slots * number
-        qkv, s = np.zeros(3 * part, out.dtype), np.empty(slots * lanes, out.dtype)
+        qkv, s = np.zeros(3 * slots * number, out.dtype), np.empty(slots * lanes, out.dtype)
         best = np.empty(number, out.dtype)
-        for block in range(across):
-            j = block * window
-            cols = min(window, blocks.width - j)
-            first = (line // down * blocks.height + i) * blocks.width + j
-            project_block(qkv, image, values, query, key, value, first, rows, cols, part, sizes,
-                          blocks)
-            for slot in range(rows * cols):
-                weigh_block(s, qkv, slot * number, part, rows * cols, sizes, blocks)
-                pool_query(best, s, qkv, 2 * part, rows * cols, slot == 0, sizes, blocks)
-            for vector in range(0, blocks.vectors, sizes.vectors.value):
-                row = loads(sizes.lanes, best, vector * lanes, lanes, sizes.vectors)
-                shift = loads(sizes.lanes, bias, vector * lanes, lanes, sizes.vectors)
-                stores(best, vector * lanes, lanes, plus_row(row, shift))
-            target = (line * across + block) * lanes * blocks.depth
-            put_back(out, target, best, 0, blocks.depth, blocks.depth, sizes)
+        attend_line(signed(index), out, image, values, query, key, value, bias, qkv, s, best,
+                    slots * number, sizes, blocks)
 
 
 def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],
@@ -184,4 +192,5 @@ def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],
     sizes = Sizes(*map(Constant, (weights.heads, weights.heads, VECTORS, 1, VECTORS)))
     plan.launch(stem_kernel, out, images, values, weights.query, weights.key, weights.value,
                 weights.bias, sizes,
-                StemBlocks(batch, height, width, taps, window, weights.depth, weights.vectors))
+                StemBlocks(batch, height, width, taps, window, weights.depth, weights.vectors,
+                           values.size))

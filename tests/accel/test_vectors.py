@@ -24,16 +24,7 @@ from sasakit.accel.numba_cpu.vector_rows import (
 )
 from sasakit.accel.numba_cpu.vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
 from sasakit.accel.numba_cpu.vector_types import Constant
-from sasakit.accel.numba_cpu.vectors import (
-    larger,
-    load,
-    prefetch,
-    span,
-    splat,
-    spread,
-    store,
-    take,
-)
+from sasakit.accel.numba_cpu.vectors import larger, load, prefetch, span, splat, spread, store, take
 
 COUNT, ROWS, HEADS = Constant(6), Constant(3), Constant(2)
 
