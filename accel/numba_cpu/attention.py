@@ -213,7 +213,7 @@ class AttentionLayer:
         self.options = options
         self._weights = {name: w.copy() for name, w in weights.items()}
         self._packed: Layer | None = None
-        self._plans, self._fitting = Plans(), Fitting()
+        self._plans, self._fitting = Plans(least=1), Fitting()
 
     def __call__(self, x: Floats) -> Floats:
         """(batch, height, width, channels_out) of x (batch, height, width, channels_in).

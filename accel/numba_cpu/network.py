@@ -22,9 +22,6 @@ from .norm import fold_norm, folded
 from .plan import Array, Plan, Plans
 from .stems import Stem, pack_stem, run_stem, stem_shape
 
-# Of plans that wait for the next images.
-MOST_BYTES = 1 << 32
-
 
 class PackedBlock(NamedTuple):
     """One block's weights; `spatial` is a convolution or an attention layer.
@@ -127,7 +124,7 @@ def load(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Network:
                               weights["classifier.bias"])
     return Network(spec, str(weights["classifier.w"].dtype.name),
                    pack_stem(_part(weights, "stem"), spec.stem_options()), blocks, classifier,
-                   Plans(MOST_BYTES))
+                   Plans(least=1))
 
 
 class _Builder:

@@ -16,8 +16,7 @@ from .jit import compiled_for, run_together
 from .locks import ForkSafeLock
 
 ALIGNMENT = 64
-# Bytes of plans that wait for the next call of their kind; the longest unused go first.
-MOST = 1 << 28
+MOST = 1 << 28  # bytes
 
 
 class Input:
@@ -100,10 +99,14 @@ class Plan:
 
 
 class Plans:
-    """Plans that wait for the next call of their kind; a call has its plan to itself."""
+    """Plans that wait for the next call of their kind; a call has its plan to itself.
 
-    def __init__(self, most: float = MOST) -> None:
-        self._most = most
+    most   bytes of them all; the longest unused are forgotten first
+    least  of the last call's kind, so many wait whatever their size
+    """
+
+    def __init__(self, most: int = MOST, least: int = 0) -> None:
+        self._most, self._least = most, least
         self._lock = ForkSafeLock()
         self._waiting: dict[Hashable, list[Plan]] = {}
 
@@ -139,7 +142,10 @@ class Plans:
 
     def _forget(self) -> None:
         total = sum(plan.nbytes for stack in self._waiting.values() for plan in stack)
+        *_, last = self._waiting
         for kind in list(self._waiting):
-            if total <= self._most:
-                return
-            total -= sum(plan.nbytes for plan in self._waiting.pop(kind))
+            stack, least = self._waiting[kind], self._least if kind == last else 0
+            while total > self._most and len(stack) > least:
+                total -= stack.pop(0).nbytes
+            if not stack:
+                del self._waiting[kind]

@@ -52,18 +52,28 @@ def test_every_run_takes_its_own_arrays():
         assert (found == numbers * factor).all()
 
 
-def test_plans_wait_up_to_their_bytes():
-    plans, built = Plans(most=100), []
+def count_built(plans, kinds):
+    """How many plans of 40 bytes are built for calls of these kinds, one after the other."""
+    built = []
 
     def build(plan):
         plan.buffer(10, FLOAT32)
         built.append(plan)
 
-    for kind in "aabca":
+    for kind in kinds:
         with plans.plan(kind, build):
             pass
+    return len(built)
+
+
+def test_plans_wait_up_to_their_bytes():
     # Two of the three fit: the longest unused one is built again.
-    assert len(built) == 4
+    assert count_built(Plans(most=100), "aabca") == 4
+
+
+def test_what_is_larger_than_all_waits_only_where_it_must():
+    assert count_built(Plans(most=30), "aa") == 2
+    assert count_built(Plans(most=30, least=1), "aabb") == 2
 
 
 def test_a_plan_that_failed_is_forgotten():
