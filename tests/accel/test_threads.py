@@ -18,6 +18,11 @@ SPEC = NetworkSpec(depth=8, blocks=(1, 1), stem="mixture", width=8, heads=2, ext
                    stages=(1, 2), classes=3)
 
 
+# Wide enough for heads as lanes.
+WIDE = NetworkSpec(depth=8, blocks=(1, 1), stem="conv", width=64, heads=8, extent=5, stages=(1, 2),
+                   classes=5)
+
+
 def layer():
     x = np.random.default_rng(0).standard_normal((2, 17, 13, 6)).astype(np.float32)
     weights = random_layer_weights(6, 8, 0, options=OPTIONS, dtype=np.float32)
@@ -30,7 +35,17 @@ def network():
     return model(images)
 
 
-@pytest.mark.parametrize("run", [layer, network])
+def wide_layer():
+    options = AttentionOptions(extent=5, heads=8)
+    x = np.random.default_rng(0).standard_normal((2, 17, 13, 24)).astype(np.float32)
+    weights = random_layer_weights(24, 64, 0, options=options, dtype=np.float32)
+    return resolve_backend("numba").attention_layer(x, weights, options=options)
+
+
+RUNS = [layer, wide_layer, network]
+
+
+@pytest.mark.parametrize("run", RUNS)
 def test_any_number_of_threads_gives_the_same_bits(run):
     numba_threads = numba.get_num_threads()
     try:
@@ -44,7 +59,7 @@ def test_any_number_of_threads_gives_the_same_bits(run):
         same_bits(run.__name__, result, results[0])
 
 
-@pytest.mark.parametrize("run", [layer, network])
+@pytest.mark.parametrize("run", RUNS)
 def test_several_python_threads_may_call_at_once(run):
     want, results = run(), []
     threads = [threading.Thread(target=lambda: results.append(run())) for _ in range(8)]
@@ -55,6 +70,38 @@ def test_several_python_threads_may_call_at_once(run):
     assert len(results) == 8
     for result in results:
         same_bits(run.__name__, result, want)
+
+
+def images_of(seed, batch=1):
+    return np.random.default_rng(seed).standard_normal((batch, 33, 27, 3)).astype(np.float32)
+
+
+def test_one_network_serves_several_threads():
+    model = resolve_backend("numba").load(WIDE, random_weights(WIDE, 0, dtype=np.float32))
+    want, found = [model(images_of(seed)) for seed in range(8)], {}
+
+    def run(seed):
+        found[seed] = [model(images_of(seed)) for _ in range(4)]
+
+    threads = [threading.Thread(target=run, args=(seed,)) for seed in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, results in found.items():
+        for result in results:
+            same_bits("logits", result, want[seed])
+    assert len(found) == 8
+
+
+def test_any_split_of_a_batch_gives_the_same_bits():
+    model = resolve_backend("numba").load(WIDE, random_weights(WIDE, 0, dtype=np.float32))
+    images = images_of(0, batch=5)
+    whole = model(images)
+    for sizes in ((1, 4), (2, 3), (1, 1, 1, 1, 1)):
+        edges = np.cumsum(sizes)[:-1]
+        parts = [model(part) for part in np.split(images, edges)]
+        same_bits("logits", np.concatenate(parts), whole)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
