@@ -11,7 +11,7 @@ import numpy as np
 from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
 from .jit import helper, inlined, kernel, prange, signed
-from .vector_exp import power_of_two, powers_of_two
+from .vector_exp import scaled_power, scaled_powers
 from .vector_rows import (
     add_both,
     add_products,
@@ -82,17 +82,18 @@ def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
         * sizes.mixed.value
     for slot in range(0, whole, group):
         place = unit + slot * lanes
-        weights = powers_of_two(plus(loads(sizes.lanes, s, place, lanes, sizes.mixed),
+        weights = scaled_powers(plus(loads(sizes.lanes, s, place, lanes, sizes.mixed),
                                      none - peak))
         totals = plus_row(totals, weights)
         stores(s, place, lanes, weights)
     total = summed(totals)
     for slot in range(whole, slots):
         place = unit + slot * lanes
-        weight = power_of_two(load(sizes.lanes, s, place) - peak)
+        weight = scaled_power(load(sizes.lanes, s, place) - peak)
         total = total + weight
         store(s, place, weight)
-    # Before the mixture: a sum of weighted values could overflow where their mean cannot.
+    # Before the mixture: a sum of weighted values could overflow where their mean cannot. The
+    # weights and their sum are scaled alike.
     share = splat(sizes.lanes, number(1)) / total
     for slot in range(slots):
         place = unit + slot * lanes

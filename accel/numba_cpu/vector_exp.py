@@ -1,7 +1,8 @@
 """Powers of two, of vectors of numbers that are not positive.
 
 2^x = 2^n 2^r, where n is whole and r within a half: a polynomial gives 2^r, and n is added to its
-exponent. Within 2 ulp; subnormal results are kept, 2^-inf = 0, NaN stays NaN.
+exponent. Results are scaled by a power of two, so that what would be subnormal is rounded once, by
+whoever divides the scale out with the rest of a sum. Within 2 ulp; NaN stays NaN.
 """
 
 import math
@@ -18,8 +19,8 @@ class Format(NamedTuple):
     """What the two precisions need.
 
     fraction    bits of a number's fraction
-    spare       as much more exponent as keeps every result normal until it is scaled last
-    least       2 to the power of what is smaller is zero
+    spare       logarithm of the scale, which keeps every result normal
+    least       2 to the power of what is smaller is that of this, and zero once it is unscaled
     polynomial  of 2^r, the constant term first: minimax to 2e-9, and Taylor's
     """
 
@@ -36,23 +37,24 @@ FLOAT64 = Format(52, 128, -1100.0, tuple(
     math.log(2) ** power / math.factorial(power) for power in range(14)))
 
 
-def power_of_two(x: Any) -> Any:
-    """2^x of a vector whose numbers are not positive."""
-    return np.exp2(x)
+def scaled_power(x: Any) -> Any:
+    """2^x times 2^spare of a vector whose numbers are not positive."""
+    form = FLOAT32 if x.dtype == np.float32 else FLOAT64
+    return np.exp2(np.maximum(x, x.dtype.type(form.least)) + x.dtype.type(form.spare))
 
 
-@emits(power_of_two, lambda x: x)
-def _power_of_two(emitter: Emitter, args: Any) -> Any:
+@emits(scaled_power, lambda x: x)
+def _scaled_power(emitter: Emitter, args: Any) -> Any:
     return _powers(emitter, emitter.signature.return_type, [args[0]])[0]
 
 
-def powers_of_two(row: Any) -> Any:
-    """2^x of every vector of a row, none of whose numbers are positive."""
-    return tuple(np.exp2(x) for x in row)
+def scaled_powers(row: Any) -> Any:
+    """2^x times 2^spare of every vector of a row, none of whose numbers are positive."""
+    return tuple(scaled_power(x) for x in row)
 
 
-@emits(powers_of_two, lambda row: row)
-def _powers_of_two(emitter: Emitter, args: Any) -> Any:
+@emits(scaled_powers, lambda row: row)
+def _scaled_powers(emitter: Emitter, args: Any) -> Any:
     return emitter.row(_powers(emitter, emitter.signature.return_type.dtype,
                                emitter.members(args[0])))
 
@@ -77,8 +79,5 @@ def _powers(emitter: Emitter, kind: Any, row: list[Any]) -> list[Any]:
         y = [emitter.fma(each, x, number(coefficient), kind) for each, x in zip(y, r, strict=True)]
     places = ir.Constant(kind.llvm_bits, [form.fraction] * kind.lanes)
     bits = [builder.shl(builder.bitcast(x, kind.llvm_bits), places) for x in shifted]
-    scaled = [builder.add(builder.bitcast(each, kind.llvm_bits), exponent)
-              for each, exponent in zip(y, bits, strict=True)]
-    # Scaled last: a subnormal result is rounded once.
-    return [builder.fmul(builder.bitcast(x, kind.llvm), number(2.0 ** -form.spare))
-            for x in scaled]
+    return [builder.bitcast(builder.add(builder.bitcast(each, kind.llvm_bits), exponent),
+                            kind.llvm) for each, exponent in zip(y, bits, strict=True)]
