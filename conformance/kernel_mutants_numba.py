@@ -89,6 +89,7 @@ NUMBA_MUTANTS = (
     _lanes("ATT-4", "total-of-the-first", "head_attention", "    total = summed(totals)\n", "    total = totals[0]\n"),
     _lanes("WIN-4", "slot-of-the-pixel-beside", "head_attention", "s, q + (col - lag) * lanes", "s, q + col * lanes"),
     _lanes("ATT-6", "key-projected-as-query", "heads", "plan.launch(pack_heads_kernel, weights, matrix,", "plan.launch(pack_heads_kernel, weights, matrices[0],"),
+    _lanes("NET-3", "shift-misplaced-in-lanes", "heads", "    shift[layer.places.reshape(-1)] = layer.bias\n", "    shift[:layer.bias.size] = layer.bias\n"),
     _stems("STEM-2", "first-depth-ignored-in-lanes", "stem_blocks", "        for vector in range(blocks.vectors):\n", "        for vector in range(1, blocks.vectors):\n"),
     _stems("STEM-3", "pool-sums-in-lanes", "stem_blocks", "            row = maximum(row, loads(", "            row = plus_row(row, loads("),
     _stems("STEM-4", "value-is-key-in-lanes", "stem_blocks", "image, pixel, value, matrix, one, sizes", "image, pixel, key, 0, one, sizes"),

@@ -109,7 +109,7 @@ def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: H
     role, keep_places = arranged.blocks * frame.plane, keep_places and layer.full
     keys = keys_of((*shape[:3], heads, depth), options.content, options, x.dtype)
     shift = np.zeros(arranged.blocks * arranged.chunk, x.dtype)
-    shift[slice(None) if keep_places else layer.places.reshape(-1)] = layer.bias
+    shift[layer.places.reshape(-1)] = layer.bias
     blocks = plan.zeros((frame, arranged, depth), ROLES * role, x.dtype)
     panels = layer.projections.panels.reshape(-1, 3).copy()
     border = 0 if frame.shift else frame.before
