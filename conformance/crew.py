@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from typing import Protocol
@@ -56,6 +57,22 @@ class Alone:
     def found(self, tasks: Sequence[Task], failed: frozenset[str]) -> Found:
         """What the first task gives."""
         return answer(tasks[0], self._target, failed)
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let Ctrl-C wait until the process that is being started is known, and ended with the rest."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if caught:
+        signal.raise_signal(signal.SIGINT)
 
 
 class _Worker:
@@ -126,8 +143,9 @@ class Processes:
                 continue
             free = next((worker for worker in self._workers if worker.task is None), None)
             if free is None and len(self._workers) < self._number:
-                free = _Worker(self._make, max(1, cores() // self._number))
-                self._workers.append(free)
+                with _undisturbed():
+                    free = _Worker(self._make, max(1, cores() // self._number))
+                    self._workers.append(free)
             if free is None:
                 return
             free.begin(task, failed)
