@@ -17,6 +17,7 @@ import numpy as np
 from sasakit.reference.contract.options import AttentionOptions
 
 from .arrays import Integers
+from .dense import panel_lanes
 from .vector_width import lanes_of
 
 # Depths of one pixel that are read together: a window of them stays in the first cache.
@@ -67,6 +68,8 @@ def head_lanes(heads: int, depth: int, dtype: np.dtype) -> HeadLanes | None:
             fold = lanes // adjacent
             vectors = CHUNK_VECTORS[0] if depth % (CHUNK_VECTORS[0] * fold) == 0 \
                 else CHUNK_VECTORS[1]
+            # A product writes panels, none of which may lie across the end of a chunk.
+            vectors = max(vectors, panel_lanes(dtype) // lanes)
             return HeadLanes(lanes, adjacent, heads // adjacent, vectors,
                              -(-depth // (vectors * fold)))
         lanes //= 2

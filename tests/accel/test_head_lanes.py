@@ -41,9 +41,9 @@ def core_case(shape, options, dtype, seed=0):
     return Case("local_attention", arrays, options, dtype)
 
 
-def layer_case(options, dtype):
-    x = np.random.default_rng(1).standard_normal((2, 6, 5, 16)).astype(dtype).astype(np.float64)
-    weights = random_layer_weights(16, 64, 2, options=options, dtype=np.dtype(dtype))
+def layer_case(options, dtype, channels=64, size=(6, 5)):
+    x = np.random.default_rng(1).standard_normal((2, *size, 16)).astype(dtype).astype(np.float64)
+    weights = random_layer_weights(16, channels, 2, options=options, dtype=np.dtype(dtype))
     arrays = {name: array.astype(np.float64) for name, array in weights.items()}
     return Case("attention_layer", {"x": x} | arrays, options, dtype)
 
@@ -95,6 +95,27 @@ def test_every_width_and_mode(setting, tmp_path):
                           env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["True"] * 6
+
+
+# Interpreted, a write outside its array is an error.
+LAYERS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from test_head_lanes import AttentionOptions, TARGET, agrees, layer_case
+for heads, depth in ((12, 6), (2, 36), (4, 20), (20, 4), (6, 12), (8, 10), (16, 4)):
+    options = AttentionOptions(extent=2, heads=heads)
+    print(*(agrees(layer_case(options, dtype, heads * depth, (2, 3)), TARGET) <= 1
+            for dtype in ("float32", "float64")))
+"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_layers_of_any_heads_at_every_width(width):
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "SASAKIT_VECTOR_BYTES": str(width)}
+    done = subprocess.run([sys.executable, "-c", LAYERS, os.path.dirname(__file__)],
+                          env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["True"] * 14
 
 
 def test_a_width_that_is_none_is_refused():
