@@ -92,7 +92,7 @@ def arrange(plan: Plan, out: Floats, x: Array, start: int, stride: int, depth: i
     taken      whether x is part of the sum at all
     embedding  flat (depth, height, width), the same for every head
     """
-    how = Arranging(start, stride, depth, arranged.vectors * arranged.fold, arranged.groups,
+    how = Arranging(start, stride, depth, arranged.depths, arranged.groups,
                     taken, x.dtype.type(factor))
     plan.launch(arrange_kernel, out, x, np.zeros(0, x.dtype) if embedding is None else embedding,
                 Constant(arranged.heads), arranged.chunk, arranged.chunks, how, frame)

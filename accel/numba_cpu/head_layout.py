@@ -49,6 +49,16 @@ class HeadLanes(NamedTuple):
         return self.lanes // self.heads
 
     @property
+    def depths(self) -> int:
+        """Depths of a chunk."""
+        return self.vectors * self.fold
+
+    @property
+    def padded(self) -> int:
+        """Depths of a head, with those that fill up its last chunk."""
+        return self.chunks * self.depths
+
+    @property
     def chunk(self) -> int:
         """Numbers of a pixel in one block."""
         return self.lanes * self.vectors

@@ -57,7 +57,7 @@ def lane_tables(plan: Plan, tables: Sequence[Array | None], arranged: HeadLanes,
     if rel_row is None or rel_col is None:
         return None
     layer = options.relative == "layer_halves"
-    padded, half = arranged.chunks * arranged.vectors * arranged.fold, rel_row.size
+    padded, half = arranged.padded, rel_row.size
     half //= options.table_rows * (heads if options.relative == "per_head" else 1)
     outs = []
     for table, start in zip((rel_row, rel_col), half_starts(heads, depth, options), strict=True):

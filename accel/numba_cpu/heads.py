@@ -1,6 +1,5 @@
 """Attention with heads as lanes: the fast path, where the number of heads fits a vector."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ from .head_tables import LaneTables, lane_tables
 from .head_weights import pack_heads_kernel
 from .plan import Array, Plan
 from .sources import Keys, Source, keys_of
+from .vector_exp import LOG2E
 from .vector_types import Constant
 from .vector_width import vector_bytes
 
@@ -88,8 +88,7 @@ def pack_heads(plan: Plan, matrices: Sequence[Array | None], tables: Sequence[Ar
     for matrix in matrices:
         if matrix is not None:
             plan.launch(pack_heads_kernel, weights, matrix, taps, used, depth, arranged.groups,
-                        arranged.chunks * arranged.vectors * arranged.fold, wide,
-                        Constant(arranged.heads))
+                        arranged.padded, wide, Constant(arranged.heads))
             used += role
     packed = Packed(weights[:used * taps], np.array(panels, np.int64).reshape(-1),
                     np.zeros(used, dtype), ROLES * role)
@@ -134,7 +133,7 @@ def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, k
     number, nothing = blocks.dtype.type, blocks[:0]
     tables = tables or LaneTables(nothing, nothing)
     # Probabilities are powers of two of such logits.
-    content, position = (number(factor * math.log2(math.e))
+    content, position = (number(factor * LOG2E)
                          for factor in (keys.content, keys.position))
     terms = Logits(keys.present, content, options.position == "relative", position, *tables[2:])
     # Sums of two pixels fill the registers: 32 with AVX-512, 16 otherwise.
@@ -147,5 +146,5 @@ def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, k
     run = frame.width if frame.batch * frame.height * arranged.groups >= TASKS else 1
     plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, bias, arranged.chunks,
                 arranged.groups, units, run, terms, after, sizes,
-                Counts(arranged.lanes, arranged.heads, options.extent,
-                       arranged.vectors * arranged.fold, arranged.chunks * arranged.chunk), frame)
+                Counts(arranged.lanes, arranged.heads, options.extent, arranged.depths,
+                       arranged.chunks * arranged.chunk), frame)

@@ -86,14 +86,11 @@ class Network:
         """
         check_images(NUMBA, images, self.spec, self.dtype, "cpu")
         logits = empty((images.shape[0], self.spec.classes), images)
-        arrays = flat(images), logits.reshape(-1)
 
-        def build(plan: Plan) -> None:
-            x, out = map(plan.input, arrays)
+        def build(plan: Plan, out: Array, x: Array) -> None:
             _Builder(self, plan, images.shape).logits(x, out)
 
-        with self.plans.plan(images.shape, build) as plan:
-            plan.run(*arrays)
+        self.plans.run(images.shape, build, [logits, images])
         return logits
 
     def trace(self, images: Floats) -> dict[str, Floats]:

@@ -19,6 +19,7 @@ from .head_attention import normalize, put_back
 from .head_logits import Sizes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
+from .vector_exp import LOG2E
 from .vector_rows import add_products, loads, maximum, plus_row, splats, stores, times
 from .vector_types import Constant
 from .vectors import load, span, splat
@@ -86,7 +87,7 @@ def project_block(qkv: Any, image: Any, values: Any, query: Any, key: Any, value
     """Write the block's queries, keys and values, each from a multiple of `part` on."""
     number, one = blocks.vectors * sizes.lanes.value, qkv.dtype.type(1)
     # Probabilities are powers of two of the logits.
-    log2e = qkv.dtype.type(1.4426950408889634)
+    log2e = qkv.dtype.type(LOG2E)
     for slot in range(rows * cols):
         row, col = slot // cols, slot % cols
         pixel, place = first + row * blocks.width + col, slot * number

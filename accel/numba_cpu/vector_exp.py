@@ -14,6 +14,9 @@ from numba import types
 
 from .emitter import Emitter, emits
 
+# 2^(x LOG2E) is e^x.
+LOG2E = math.log2(math.e)
+
 
 class Format(NamedTuple):
     """What the two precisions need.
