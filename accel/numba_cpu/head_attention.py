@@ -26,7 +26,7 @@ from .vector_rows import (
 )
 from .vectors import larger, load, span, splat, spread, store
 
-UNITS = 4  # of a strip whose depth has several chunks; even, for pixels are mixed two at a time
+PIXELS = 8  # of a strip; even, for they are mixed two at a time
 
 
 class Output(NamedTuple):
@@ -77,21 +77,14 @@ def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
     peak = load(sizes.lanes, s, unit)
     for slot in range(1, slots):
         peak = larger(load(sizes.lanes, s, unit + slot * lanes), peak)
-    group, none = sizes.mixed.value, splat(sizes.lanes, number(0))
-    totals, whole = splats(sizes.lanes, number(0), sizes.mixed), slots // sizes.mixed.value \
-        * sizes.mixed.value
-    for slot in range(0, whole, group):
+    # A window row at a time: so many chains of operations keep the multipliers busy.
+    total = splat(sizes.lanes, number(0))
+    lowered = total - peak
+    for slot in range(0, slots, sizes.extent.value):
         place = unit + slot * lanes
-        weights = scaled_powers(plus(loads(sizes.lanes, s, place, lanes, sizes.mixed),
-                                     none - peak))
-        totals = plus_row(totals, weights)
+        weights = scaled_powers(plus(loads(sizes.lanes, s, place, lanes, sizes.extent), lowered))
         stores(s, place, lanes, weights)
-    total = summed(totals)
-    for slot in range(whole, slots):
-        place = unit + slot * lanes
-        weight = scaled_power(load(sizes.lanes, s, place) - peak)
-        total = total + weight
-        store(s, place, weight)
+        total = total + summed(weights)
     # Before the mixture: a sum of weighted values could overflow where their mean cannot. The
     # weights and their sum are scaled alike.
     share = splat(sizes.lanes, number(1)) / total

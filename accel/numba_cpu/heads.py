@@ -11,7 +11,7 @@ from .arrange import arrange
 from .arrays import Floats, Integers
 from .dense import Packed, dense, panel_lanes
 from .gemm import Walk
-from .head_attention import UNITS, Output, head_attention_kernel
+from .head_attention import PIXELS, Output, head_attention_kernel
 from .head_layout import HeadFrame, HeadLanes, channel_places, head_frame
 from .head_logits import Counts, Logits, Sizes
 from .head_tables import LaneTables, lane_tables
@@ -140,8 +140,7 @@ def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, k
     mixed = 8 if vector_bytes() == 64 else 4
     sizes = Sizes(*map(Constant, (arranged.lanes, arranged.heads, arranged.vectors,
                                   options.extent, min(mixed, arranged.vectors))))
-    # Units share the window of a chunk; without another chunk to come back to, they need not.
-    units = UNITS if arranged.chunks > 1 else 2 * UNITS
+    units = PIXELS // arranged.fold
     # Whole rows, or their strips where there are few.
     run = frame.width if frame.batch * frame.height * arranged.groups >= TASKS else 1
     plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, bias, arranged.chunks,
