@@ -86,14 +86,24 @@ class Emitter:
 
     def fma(self, x: Any, y: Any, z: Any, kind: VectorType) -> Any:
         """x y + z, rounded once."""
-        name = f"llvm.fma.v{kind.lanes}f{kind.dtype.bitwidth}"
-        declared = cgutils.get_or_insert_function(
-            self.builder.module, ir.FunctionType(kind.llvm, [kind.llvm] * 3), name)
-        return self.builder.call(declared, [x, y, z])
+        return self._call("fma", [x, y, z], kind)
 
     def larger(self, x: Any, y: Any) -> Any:
         """X where it is larger than y, otherwise y, NaN too."""
         return self.builder.select(self.builder.fcmp_ordered(">", x, y), x, y)
+
+    def maximum(self, x: Any, y: Any, kind: VectorType) -> Any:
+        """The larger of x and y, NaN where either is."""
+        # Compared and selected, it would become a masked store where y was just loaded.
+        return self._call("maximum", [x, y], kind, ("nsz",))
+
+    def _call(self, name: str, vectors: list[Any], kind: VectorType,
+              flags: tuple[str, ...] = ()) -> Any:
+        """One of LLVM's functions of vectors."""
+        declared = cgutils.get_or_insert_function(
+            self.builder.module, ir.FunctionType(kind.llvm, [kind.llvm] * len(vectors)),
+            f"llvm.{name}.v{kind.lanes}f{kind.dtype.bitwidth}")
+        return self.builder.call(declared, vectors, fastmath=flags)
 
     def number(self, value: int) -> Any:
         """A place that is known now."""

@@ -11,10 +11,11 @@ import numpy as np
 from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
 from .jit import helper, inlined, kernel, prange, signed
-from .vector_exp import scaled_power, scaled_powers
+from .vector_exp import scaled_powers
 from .vector_rows import (
     add_both,
     add_products,
+    largest_parts,
     loads,
     plus,
     plus_row,
@@ -22,6 +23,7 @@ from .vector_rows import (
     splats,
     stores,
     summed,
+    summed_parts,
     transposed,
 )
 from .vectors import larger, load, span, splat, spread, store
@@ -67,9 +69,12 @@ def exclude(s: Any, place: int, i: int, j: int, counts: Counts, frame: HeadFrame
 
 
 @inlined
-def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
+def normalize(s: Any, unit: int, slots: int, group: Any, own: Any, sizes: Sizes) -> None:
     """Replace a unit's logits by probabilities, lane by lane: ATT-4.
 
+    group  slots whose powers are taken together, a Constant that divides their number: so many
+           chains of operations keep the multipliers busy
+    own    lanes of one slot, a Constant: where a vector holds several, one softmax is of them all
     A lane that holds NaN or +inf becomes NaN throughout: whatever the maximum is then, a
     difference is NaN, and the power passes it on.
     """
@@ -77,17 +82,17 @@ def normalize(s: Any, unit: int, slots: int, sizes: Sizes) -> None:
     peak = load(sizes.lanes, s, unit)
     for slot in range(1, slots):
         peak = larger(load(sizes.lanes, s, unit + slot * lanes), peak)
-    # A window row at a time: so many chains of operations keep the multipliers busy.
+    peak = largest_parts((peak,), own)[0]
     total = splat(sizes.lanes, number(0))
     lowered = total - peak
-    for slot in range(0, slots, sizes.extent.value):
+    for slot in range(0, slots, group.value):
         place = unit + slot * lanes
-        weights = scaled_powers(plus(loads(sizes.lanes, s, place, lanes, sizes.extent), lowered))
+        weights = scaled_powers(plus(loads(sizes.lanes, s, place, lanes, group), lowered))
         stores(s, place, lanes, weights)
         total = total + summed(weights)
     # Before the mixture: a sum of weighted values could overflow where their mean cannot. The
     # weights and their sum are scaled alike.
-    share = splat(sizes.lanes, number(1)) / total
+    share = splat(sizes.lanes, number(1)) / summed_parts((total,), own)[0]
     for slot in range(slots):
         place = unit + slot * lanes
         store(s, place, load(sizes.lanes, s, place) * share)
@@ -193,7 +198,7 @@ def attend(line: int, col: int, units: int, group: int, out: Any, qkv: Any, row_
             for pixel in range(fold):
                 exclude(s, unit * number + pixel * counts.heads, i,
                         min(col + unit * fold + pixel, frame.width - 1), counts, frame)
-        normalize(s, unit * number, slots, sizes)
+        normalize(s, unit * number, slots, sizes.extent, sizes.lanes, sizes)
     for part in range(chunks):
         block, depths = group * chunks + part, min(counts.depths,
                                                    after.depth - part * counts.depths)

@@ -4,10 +4,13 @@ A block's pixels see only each other, so that everything between the image and t
 output stays in the first cache: queries, keys and values, logits, outputs, of which the pool takes
 the largest. block_attention.py is the path for other numbers of heads.
 
-axis     meaning                                  memory, in the scratch of one task
-slot     pixels of the block, row by row          stride VECTORS chunks lanes
-vector   depth, filled up to whole chunks         stride lanes
-lane     heads                                    contiguous
+A slot is a place in the window, whether or not the image has it; a unit is as many slots as a
+vector has room for, `parts`: a query meets all of them at once, its heads repeated for each.
+
+axis     meaning                                    memory, in the scratch of one task
+unit     slots of the window, row by row            queries and values: stride vectors lanes
+vector   depth, filled up to fours                  keys: stride units lanes
+lane     slots of the unit, in each the heads       contiguous
 """
 
 from typing import Any, NamedTuple
@@ -20,22 +23,32 @@ from .head_logits import Sizes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
 from .vector_exp import LOG2E
-from .vector_rows import add_products, loads, maximum, plus_row, splats, stores, times
+from .vector_rows import (
+    add_both,
+    add_products,
+    loads,
+    maximum,
+    splats,
+    stores,
+    summed_parts,
+    times,
+)
 from .vector_types import Constant
-from .vectors import load, span, splat
+from .vector_width import lanes_of
+from .vectors import load, span, splat, spread, store
 
-VECTORS = 8  # of a chunk: sums that are computed together
+FOUR = 4  # units, or vectors, whose sums for two queries are computed together
 HEADS = (4, 8, 16)
 
 
 class StemWeights(NamedTuple):
     """Projections with heads as lanes.
 
-    query, key  flat (channels_in, vectors, lanes)
-    value       flat (window, window, channels_in, vectors, lanes); empty where values are given
-    bias        flat (vectors, lanes)
+    query, key  flat (channels_in, vectors, lanes), every lane of a head alike
+    value       flat (units, channels_in, vectors, lanes); empty where values are given
+    bias        flat (vectors, heads)
     depth       of a head; vectors: of a pixel
-    heads       the lanes of a vector
+    window      of a block; units: of its slots, filled up to fours
     """
 
     query: Floats
@@ -45,6 +58,9 @@ class StemWeights(NamedTuple):
     depth: int
     vectors: int
     heads: int
+    lanes: int
+    window: int
+    units: int
 
 
 class StemBlocks(NamedTuple):
@@ -57,101 +73,187 @@ class StemBlocks(NamedTuple):
     window: int
     depth: int
     vectors: int
+    units: int
     given: int
 
 
-def lanes_last(w: Floats, heads: int) -> Floats:
-    """Flat (..., vectors, heads) of (..., heads depth): depths first, filled up to whole chunks."""
+def heads_last(w: Floats, heads: int) -> Floats:
+    """(..., vectors, heads) of (..., heads depth): depths first, filled up to fours."""
     depth = w.shape[-1] // heads
-    out = np.zeros((*w.shape[:-1], -(-depth // VECTORS) * VECTORS, heads), w.dtype)
+    out = np.zeros((*w.shape[:-1], -(-depth // FOUR) * FOUR, heads), w.dtype)
     out[..., :depth, :] = w.reshape(*w.shape[:-1], heads, depth).swapaxes(-1, -2)
-    return out.reshape(-1)
+    return out
+
+
+def pack_stem_lanes(query: Floats, key: Floats, value: Floats | None, bias: Floats, heads: int,
+                    window: int) -> StemWeights:
+    """Pack projections (channels_in, channels), a value's for every place: (window, window, ...).
+
+    value  None where values are given
+    bias   (channels,) is added to the output
+    """
+    wide = lanes_of(bias.dtype).value
+    lanes = wide if wide % heads == 0 else heads
+    parts, shift = lanes // heads, heads_last(bias, heads)
+    units = -(-window ** 2 // (parts * FOUR)) * FOUR
+    matrices = bias[:0]
+    if value is not None:
+        taps = value.shape[2]
+        slots = np.zeros((units * parts, taps, *shift.shape), bias.dtype)
+        slots[:window ** 2] = heads_last(value, heads).reshape(-1, taps, *shift.shape)
+        matrices = np.moveaxis(slots.reshape(units, parts, taps, *shift.shape), 1, -2)
+    query, key = (np.tile(heads_last(w, heads), parts) for w in (query, key))
+    return StemWeights(query.reshape(-1), key.reshape(-1), matrices.reshape(-1),
+                       shift.reshape(-1), bias.size // heads, shift.shape[0], heads, lanes, window,
+                       units)
 
 
 @inlined
-def project(out: Any, place: int, image: Any, pixel: int, weights: Any, first: int, factor: Any,
-            sizes: Sizes, blocks: StemBlocks) -> None:
-    """Write one pixel times a matrix that begins at `first`, times a factor."""
+def take_block(x: Any, qkv: Any, image: Any, values: Any, first: int, rows: int, cols: int,
+               part: int, sizes: Sizes, blocks: StemBlocks) -> None:
+    """Write a block's pixels (unit, tap, lane), and values where they are given; zero outside."""
+    heads, lanes, slot = sizes.heads.value, sizes.lanes.value, 0
+    nothing = splat(sizes.heads, x.dtype.type(0))
+    for row in range(blocks.window):
+        for col in range(blocks.window):
+            pixel, inside = first + row * blocks.width + col, row < rows and col < cols
+            unit, lane = slot // (lanes // heads), slot % (lanes // heads) * heads
+            place, source = unit * blocks.taps * lanes + lane, pixel * blocks.taps
+            for tap in range(blocks.taps):
+                store(x, place + tap * lanes, splat(sizes.heads, image[source + tap])
+                      if inside else nothing)
+            if blocks.given > 0:
+                place, source = 2 * part + unit * blocks.vectors * lanes + lane, \
+                    pixel * blocks.vectors * heads
+                for vector in range(blocks.vectors):
+                    store(qkv, place + vector * lanes,
+                          load(sizes.heads, values, source + vector * heads)
+                          if inside else nothing)
+            slot += 1
+
+
+@inlined
+def project(qkv: Any, place: int, step: int, x: Any, pixels: int, weights: Any, first: int,
+            factor: Any, sizes: Sizes, blocks: StemBlocks) -> None:
+    """Write one unit times a matrix that begins at `first`, times a factor, `step` apart."""
     lanes = sizes.lanes.value
-    for vector in range(0, blocks.vectors, sizes.vectors.value):
-        row = splats(sizes.lanes, out.dtype.type(0), sizes.vectors)
-        for tap in range(blocks.taps):
-            row = add_products(row, splat(sizes.lanes, image[pixel * blocks.taps + tap]), weights,
-                               first + (tap * blocks.vectors + vector) * lanes, lanes)
-        stores(out, place + vector * lanes, lanes, times(row, splat(sizes.lanes, factor)))
+    for vector in range(0, blocks.vectors, FOUR):
+        row = splats(sizes.lanes, x.dtype.type(0), sizes.mixed)
+        pixel, weight = pixels, first + vector * lanes
+        for _ in range(blocks.taps):
+            row = add_products(row, load(sizes.lanes, x, pixel), weights, weight, lanes)
+            pixel += lanes
+            weight += blocks.vectors * lanes
+        stores(qkv, place + vector * step, step, times(row, splat(sizes.lanes, factor)))
 
 
 @inlined
-def project_block(qkv: Any, image: Any, values: Any, query: Any, key: Any, value: Any, first: int,
-                  rows: int, cols: int, part: int, sizes: Sizes, blocks: StemBlocks) -> None:
+def project_block(qkv: Any, x: Any, query: Any, key: Any, value: Any, part: int, sizes: Sizes,
+                  blocks: StemBlocks) -> None:
     """Write the block's queries, keys and values, each from a multiple of `part` on."""
-    number, one = blocks.vectors * sizes.lanes.value, qkv.dtype.type(1)
-    # Probabilities are powers of two of the logits.
-    log2e = qkv.dtype.type(LOG2E)
-    for slot in range(rows * cols):
-        row, col = slot // cols, slot % cols
-        pixel, place = first + row * blocks.width + col, slot * number
-        project(qkv, place, image, pixel, query, 0, log2e, sizes, blocks)
-        project(qkv, part + place, image, pixel, key, 0, one, sizes, blocks)
-        if blocks.given == 0:
-            matrix = (row * blocks.window + col) * blocks.taps * number
-            project(qkv, 2 * part + place, image, pixel, value, matrix, one, sizes, blocks)
-        else:
-            for n in range(number):
-                qkv[2 * part + place + n] = values[pixel * number + n]
-
-
-@inlined
-def weigh_block(s: Any, qkv: Any, query: int, keys: int, slots: int, sizes: Sizes,
-                blocks: StemBlocks) -> None:
-    """Write one query's probabilities, (slot, lane); slots come in eights, the last ones unread."""
-    lanes, eight = sizes.lanes.value, sizes.vectors.value
+    lanes, one = sizes.lanes.value, x.dtype.type(1)
     number = blocks.vectors * lanes
-    for slot in range(0, slots, eight):
-        row = splats(sizes.lanes, s.dtype.type(0), sizes.vectors)
-        for vector in range(blocks.vectors):
-            q = load(sizes.lanes, qkv, query + vector * lanes)
-            row = add_products(row, q, qkv, keys + slot * number + vector * lanes, number)
-        stores(s, slot * lanes, lanes, row)
-    normalize(s, 0, slots, sizes)
+    # Probabilities are powers of two of the logits.
+    log2e = x.dtype.type(LOG2E)
+    for unit in range(blocks.units):
+        pixels = unit * blocks.taps * lanes
+        project(qkv, unit * number, lanes, x, pixels, query, 0, log2e, sizes, blocks)
+        project(qkv, part + unit * lanes, blocks.units * lanes, x, pixels, key, 0, one, sizes,
+                blocks)
+        if blocks.given == 0:
+            project(qkv, 2 * part + unit * number, lanes, x, pixels, value,
+                    unit * blocks.taps * number, one, sizes, blocks)
 
 
 @inlined
-def pool_query(best: Any, s: Any, qkv: Any, values: int, slots: int, whole: bool, sizes: Sizes,
-               blocks: StemBlocks) -> None:
-    """Raise the block's output, (vector, lane), to one query's; replace it when `whole`."""
+def weigh_two(s: Any, one: int, two: int, qkv: Any, slot: int, keys: int, sizes: Sizes,
+              blocks: StemBlocks) -> None:
+    """Write the logits of the queries `slot` and its next, (unit, lane) from `one` and `two` on."""
+    lanes, heads = sizes.lanes.value, sizes.heads.value
+    parts = lanes // heads
+    p = slot // parts * blocks.vectors * lanes + slot % parts * heads
+    q = (slot + 1) // parts * blocks.vectors * lanes + (slot + 1) % parts * heads
+    for unit in range(0, blocks.units, FOUR):
+        row = splats(sizes.lanes, s.dtype.type(0), sizes.mixed)
+        beside = row
+        for vector in range(blocks.vectors):
+            row, beside = add_both(row, beside,
+                                   spread(sizes.lanes, qkv, p + vector * lanes, sizes.heads),
+                                   spread(sizes.lanes, qkv, q + vector * lanes, sizes.heads),
+                                   qkv, keys + (vector * blocks.units + unit) * lanes)
+        # The last query of an odd number has nobody beside it, and is written over what is.
+        stores(s, two + unit * lanes, lanes, beside)
+        stores(s, one + unit * lanes, lanes, row)
+
+
+@inlined
+def leave_out(s: Any, rows: int, cols: int, sizes: Sizes, blocks: StemBlocks) -> None:
+    """Take the slots that lie outside the image out of every query's softmax."""
+    heads, lanes, window = sizes.heads.value, sizes.lanes.value, blocks.window
+    outside = splat(sizes.heads, s.dtype.type(-np.inf))
+    for slot in range(blocks.units * (lanes // heads)):
+        if slot // window >= rows or slot % window >= cols:
+            for query in range(window * window):
+                store(s, query * blocks.units * lanes + slot * heads, outside)
+
+
+@inlined
+def pool_two(best: Any, s: Any, one: int, two: int, qkv: Any, values: int, first: bool, last: bool,
+             sizes: Sizes, blocks: StemBlocks) -> None:
+    """Raise the block's output, (vector, lane), to two queries'; replace it at the first.
+
+    one, two  first probabilities of the queries
+    last      whether there is no second one
+    """
     lanes = sizes.lanes.value
-    for vector in range(0, blocks.vectors, sizes.vectors.value):
-        row = splats(sizes.lanes, s.dtype.type(0), sizes.vectors)
-        for slot in range(slots):
-            p = load(sizes.lanes, s, slot * lanes)
-            place = values + (slot * blocks.vectors + vector) * lanes
-            row = add_products(row, p, qkv, place, lanes)
-        if not whole:
-            row = maximum(row, loads(sizes.lanes, best, vector * lanes, lanes, sizes.vectors))
+    for vector in range(0, blocks.vectors, FOUR):
+        row = splats(sizes.lanes, s.dtype.type(0), sizes.mixed)
+        beside = row
+        for unit in range(blocks.units):
+            row, beside = add_both(row, beside, load(sizes.lanes, s, one + unit * lanes),
+                                   load(sizes.lanes, s, two + unit * lanes), qkv,
+                                   values + (unit * blocks.vectors + vector) * lanes)
+        row = summed_parts(row, sizes.heads)
+        if not last:
+            row = maximum(summed_parts(beside, sizes.heads), row)
+        if not first:
+            row = maximum(row, loads(sizes.lanes, best, vector * lanes, lanes, sizes.mixed))
         stores(best, vector * lanes, lanes, row)
 
 
 @inlined
 def attend_block(out: Any, target: int, image: Any, values: Any, query: Any, key: Any, value: Any,
-                 bias: Any, qkv: Any, s: Any, best: Any, first: int, rows: int, cols: int,
-                 part: int, sizes: Sizes, blocks: StemBlocks) -> None:
+                 bias: Any, x: Any, qkv: Any, s: Any, best: Any, first: int, rows: int, cols: int,
+                 sizes: Sizes, blocks: StemBlocks) -> None:
     """Write one pixel of the output: the largest of a block of rows x cols pixels."""
-    lanes = sizes.lanes.value
-    project_block(qkv, image, values, query, key, value, first, rows, cols, part, sizes, blocks)
-    for slot in range(rows * cols):
-        weigh_block(s, qkv, slot * blocks.vectors * lanes, part, rows * cols, sizes, blocks)
-        pool_query(best, s, qkv, 2 * part, rows * cols, slot == 0, sizes, blocks)
-    for vector in range(0, blocks.vectors, sizes.vectors.value):
-        row = loads(sizes.lanes, best, vector * lanes, lanes, sizes.vectors)
-        shift = loads(sizes.lanes, bias, vector * lanes, lanes, sizes.vectors)
-        stores(best, vector * lanes, lanes, plus_row(row, shift))
+    lanes, heads, window = sizes.lanes.value, sizes.heads.value, blocks.window
+    part, slots = blocks.units * blocks.vectors * lanes, window * window
+    line = blocks.units * lanes
+    take_block(x, qkv, image, values, first, rows, cols, part, sizes, blocks)
+    project_block(qkv, x, query, key, value, part, sizes, blocks)
+    # Step by step for all queries: within one, every step waits for the one before.
+    for slot in range(0, slots, 2):
+        weigh_two(s, slot * line, min(slot + 1, slots - 1) * line, qkv, slot, part, sizes, blocks)
+    if rows * cols < blocks.units * (lanes // heads):
+        leave_out(s, rows, cols, sizes, blocks)
+    for slot in range(slots):
+        normalize(s, slot * line, blocks.units, sizes.mixed, sizes.heads, sizes)
+    pooled = False
+    for row in range(rows):
+        for col in range(0, cols, 2):
+            slot = row * window + col
+            pool_two(best, s, slot * line, min(slot + 1, slots - 1) * line, qkv, 2 * part,
+                     not pooled, col + 1 == cols, sizes, blocks)
+            pooled = True
+    for vector in range(blocks.vectors):
+        total = load(sizes.heads, best, vector * lanes) + load(sizes.heads, bias, vector * heads)
+        store(best, vector * heads, total)
     put_back(out, target, best, 0, blocks.depth, blocks.depth, sizes)
 
 
 @helper
 def attend_line(line: int, out: Any, image: Any, values: Any, query: Any, key: Any, value: Any,
-                bias: Any, qkv: Any, s: Any, best: Any, part: int, sizes: Sizes,
+                bias: Any, x: Any, qkv: Any, s: Any, best: Any, sizes: Sizes,
                 blocks: StemBlocks) -> None:
     """Write one row of the output."""
     window = blocks.window
@@ -161,37 +263,39 @@ def attend_line(line: int, out: Any, image: Any, values: Any, query: Any, key: A
     for block in range(across):
         j = block * window
         cols = min(window, blocks.width - j)
-        attend_block(span(out), (line * across + block) * sizes.lanes.value * blocks.depth,
+        attend_block(span(out), (line * across + block) * sizes.heads.value * blocks.depth,
                      span(image), span(values), span(query), span(key), span(value), span(bias),
-                     span(qkv), span(s), span(best),
-                     (line // down * blocks.height + i) * blocks.width + j, rows, cols, part,
-                     sizes, blocks)
+                     span(x), span(qkv), span(s), span(best),
+                     (line // down * blocks.height + i) * blocks.width + j, rows, cols, sizes,
+                     blocks)
 
 
 @kernel
 def stem_kernel(out: Any, image: Any, values: Any, query: Any, key: Any, value: Any, bias: Any,
                 sizes: Sizes, blocks: StemBlocks) -> None:
     """Write every pixel of `out`, flat (batch, block rows, block cols, heads, depth)."""
-    window, lanes, eight = blocks.window, sizes.lanes.value, sizes.vectors.value
-    down, number = (blocks.height + window - 1) // window, blocks.vectors * lanes
-    slots = (window * window + eight - 1) // eight * eight
+    window, line = blocks.window, blocks.units * sizes.lanes.value
+    down = (blocks.height + window - 1) // window
     for index in prange(blocks.batch * down):
-        qkv, s = np.zeros(3 * slots * number, out.dtype), np.empty(slots * lanes, out.dtype)
-        best = np.empty(number, out.dtype)
-        attend_line(signed(index), out, image, values, query, key, value, bias, qkv, s, best,
-                    slots * number, sizes, blocks)
+        # Slots that only fill up units stay zero.
+        x = np.zeros(blocks.taps * line, out.dtype)
+        qkv = np.zeros(3 * blocks.vectors * line, out.dtype)
+        s = np.empty(window * window * line, out.dtype)
+        best = np.empty(blocks.vectors * sizes.lanes.value, out.dtype)
+        attend_line(signed(index), out, image, values, query, key, value, bias, x, qkv, s, best,
+                    sizes, blocks)
 
 
 def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],
-                  weights: StemWeights, values: Array, window: int) -> None:
+                  weights: StemWeights, values: Array) -> None:
     """Write (batch, ceil(height / window), ceil(width / window), channels): the pooled outputs.
 
     images  flat (batch, height, width, channels_in), of that shape
-    values  flat (batch, height, width, vectors, lanes); empty where the weights have matrices
+    values  flat (batch, height, width, vectors, heads); empty where the weights have matrices
     """
     batch, height, width, taps = shape
-    sizes = Sizes(*map(Constant, (weights.heads, weights.heads, VECTORS, 1, VECTORS)))
+    sizes = Sizes(*map(Constant, (weights.lanes, weights.heads, FOUR, 1, FOUR)))
     plan.launch(stem_kernel, out, images, values, weights.query, weights.key, weights.value,
                 weights.bias, sizes,
-                StemBlocks(batch, height, width, taps, window, weights.depth, weights.vectors,
-                           values.size))
+                StemBlocks(batch, height, width, taps, weights.window, weights.depth,
+                           weights.vectors, weights.units, values.size))

@@ -16,7 +16,7 @@ from .max_pool import max_pool
 from .mixture import apply_mixture, mixture_matrices
 from .norm import fold_norm, folded
 from .plan import Array, Plan
-from .stem_blocks import HEADS, StemWeights, attend_blocks, lanes_last
+from .stem_blocks import HEADS, StemWeights, attend_blocks, heads_last, pack_stem_lanes
 
 
 class Stem(NamedTuple):
@@ -64,20 +64,18 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
 def _pack_lanes(weights: Mapping[str, Floats], options: StemOptions, factor: Floats,
                 shift: Floats) -> Stem:
     heads, window, w_value = options.heads, options.window, weights["w_value"]
-    query, key = (lanes_last(weights[name], heads) for name in ("w_query", "w_key"))
-    bias, depth = lanes_last(shift, heads), shift.size // heads
-    values, matrices = None, bias[:0]
+    values, matrices = None, None
     if options.kind == "conv_value":
-        w = folded(w_value, factor)
-        by_place = lanes_last(w, heads).reshape(-1, bias.size)
-        values = pack_weights([(by_place, 0, 0)], bias.size)
+        by_place = heads_last(folded(w_value, factor), heads)
+        channels = math.prod(by_place.shape[-2:])
+        values = pack_weights([(by_place.reshape(-1, channels), 0, 0)], channels)
     else:
         w = mixture_matrices(w_value, weights["emb_row"], weights["emb_col"], weights["nu"]) \
             if options.kind == "mixture" else np.broadcast_to(w_value, (window, window,
                                                                         *w_value.shape))
         # Probabilities sum to one, so a factor may meet the values before they are mixed.
-        matrices = lanes_last(folded(w, factor), heads)
-    packed = StemWeights(query, key, matrices, bias, depth, bias.size // heads, heads)
+        matrices = folded(w, factor)
+    packed = pack_stem_lanes(weights["w_query"], weights["w_key"], matrices, shift, heads, window)
     return Stem(options, packed, values, shift, shift.size)
 
 
@@ -86,7 +84,7 @@ def run_stem(plan: Plan, out: Array, images: Array, shape: tuple[int, ...], stem
     if isinstance(stem.packed, StemWeights):
         values = _convolved(plan, images, shape, stem)
         attend_blocks(plan, out, images, shape, stem.packed,
-                      stem.shift[:0] if values is None else values, stem.options.window)
+                      stem.shift[:0] if values is None else values)
         if values is not None:
             plan.release(values)
         return

@@ -99,6 +99,37 @@ def _summed(emitter: Emitter, args: Any) -> Any:
     return first
 
 
+def summed_parts(row: Any, lanes: Constant) -> Any:
+    """In every lane of every vector, the sum of those that are a multiple of `lanes` away."""
+    return tuple(np.tile(x.reshape(-1, lanes.value).sum(0), len(x) // lanes.value) for x in row)
+
+
+@emits(summed_parts, lambda row, lanes: row)
+def _summed_parts(emitter: Emitter, args: Any) -> Any:
+    return _with_parts(emitter, args, emitter.builder.fadd)
+
+
+def largest_parts(row: Any, lanes: Constant) -> Any:
+    """The same with the largest for the sum; of numbers that are NaN, some are passed over."""
+    return tuple(np.tile(np.fmax.reduce(x.reshape(-1, lanes.value)), len(x) // lanes.value)
+                 for x in row)
+
+
+@emits(largest_parts, lambda row, lanes: row)
+def _largest_parts(emitter: Emitter, args: Any) -> Any:
+    return _with_parts(emitter, args, emitter.larger)
+
+
+def _with_parts(emitter: Emitter, args: Any, join: Any) -> Any:
+    lanes, row = emitter.signature.return_type.dtype.lanes, emitter.members(args[0])
+    apart = emitter.signature.args[1].value
+    while apart < lanes:
+        turned = [(lane + apart) % lanes for lane in range(lanes)]
+        row = [join(x, emitter.shuffle(x, x, turned)) for x in row]
+        apart *= 2
+    return emitter.row(row)
+
+
 def maximum(row: Any, other: Any) -> Any:
     """Take the larger of two rows, number by number, and NaN where either is."""
     return tuple(np.maximum(x, y) for x, y in zip(row, other, strict=True))
@@ -106,11 +137,9 @@ def maximum(row: Any, other: Any) -> Any:
 
 @emits(maximum, lambda row, other: row)
 def _maximum(emitter: Emitter, args: Any) -> Any:
-    builder = emitter.builder
-    return emitter.row([
-        builder.select(builder.fcmp_unordered("uno", y, y), y,
-                       builder.select(builder.fcmp_unordered(">", x, y), x, y))
-        for x, y in zip(*map(emitter.members, args), strict=True)])
+    kind = emitter.signature.return_type.dtype
+    return emitter.row([emitter.maximum(x, y, kind)
+                        for x, y in zip(*map(emitter.members, args), strict=True)])
 
 
 def add_products(row: Any, x: Any, a: Any, place: int, step: int) -> Any:

@@ -11,6 +11,7 @@ from sasakit.accel.numba_cpu.vector_rows import (
     add_both,
     add_products,
     folded,
+    largest_parts,
     loads,
     maximum,
     plus,
@@ -19,6 +20,7 @@ from sasakit.accel.numba_cpu.vector_rows import (
     splats,
     stores,
     summed,
+    summed_parts,
     times,
     transposed,
 )
@@ -50,6 +52,8 @@ def rows_of_vectors(out, a, b, lanes, count, rows, heads):
     stores(out, 400, step, folded(row, loads(lanes, b, 0, 1, count)))
     first, second = add_both(row, row, load(lanes, a, 3), load(lanes, b, 5), b, 6)
     stores(out, 500, step, plus_row(times(first, load(lanes, a, 2)), second))
+    stores(out, 800, step, plus_row(summed_parts((row[0], row[1]), heads),
+                                    largest_parts((row[1], row[2]), heads)))
     prefetch(out, 10 ** 6)
     stores(out, 600, step, transposed(loads(lanes, a, 1, step, lanes)))
 
