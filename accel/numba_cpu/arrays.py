@@ -1,5 +1,6 @@
 """What this backend takes as an array: NumPy, float32 and float64."""
 
+import math
 from collections.abc import Callable, Hashable
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy.typing as npt
 from sasakit.reference.contract.arrays import ArrayKind
 
 MOST_KNOWN = 256
+ALIGNMENT = 64  # bytes of a cache line, and of the widest vector
 
 Floats = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
@@ -39,6 +41,8 @@ def flat(array: Floats) -> Floats:
     That form is native, aligned and writable; kernels never write to it all the same. An array
     that has it already is not copied.
     """
+    if type(array) is np.ndarray and array.flags.carray and array.dtype.isnative:
+        return array.reshape(-1)
     native = array.dtype.newbyteorder("=")
     return np.require(array, native, ("C", "A", "W", "E")).reshape(-1)
 
@@ -76,5 +80,25 @@ def zeros(size: int, like: Floats) -> Floats:
 
 
 def empty(shape: tuple[int, ...], like: Floats) -> Floats:
-    """Array of another array's dtype, in native byte order, to be written in full."""
-    return np.empty(shape, like.dtype.newbyteorder("="))
+    """Aligned array of another array's dtype, in native byte order, to be written in full."""
+    dtype = like.dtype.newbyteorder("=")
+    return _aligned(np.empty(math.prod(shape) * dtype.itemsize + ALIGNMENT, np.uint8),
+                    dtype).reshape(shape)
+
+
+def aligned_zeros(size: int, dtype: np.dtype) -> Floats:
+    """(size,) zeros whose first number begins a cache line."""
+    return _aligned(np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8), dtype)
+
+
+def aligned(array: Floats) -> Floats:
+    """(size,) copy of an array that begins a cache line."""
+    copy = aligned_zeros(array.size, array.dtype)
+    copy[:] = array.reshape(-1)
+    return copy
+
+
+def _aligned(raw: Floats, dtype: np.dtype) -> Floats:
+    """All but ALIGNMENT of so many bytes, as numbers from the beginning of a cache line on."""
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start:start + raw.size - ALIGNMENT].view(dtype)

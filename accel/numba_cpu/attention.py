@@ -10,12 +10,13 @@ from sasakit.reference.contract.checks import check_attention_layer, check_local
 from sasakit.reference.contract.options import AttentionOptions
 
 from .arrays import NUMBA, Fitting, Floats, Integers, empty, flat
-from .dense import Packed, dense, pack_weights, pixel_walk
+from .dense import dense, pixel_walk
 from .frame import frame_of
 from .head_layout import HeadLanes, head_lanes
 from .heads import HeadLayer, attend_arranged, pack_heads, run_heads
 from .norm import folded
 from .pack import pack
+from .panels import Packed, pack_weights
 from .plan import Array, Plan, Plans
 from .sources import Source, keys_of
 from .tables import Tables, head_tables

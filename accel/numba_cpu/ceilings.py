@@ -11,8 +11,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from .arrays import aligned_zeros
 from .jit import kernel, launch, prange, signed
-from .plan import aligned_zeros
 from .vector_rows import add_products, loads, stores
 from .vector_types import Constant
 from .vector_width import lanes_of

@@ -1,25 +1,19 @@
 """Matrix products: projections, 1 x 1 and larger convolutions, the classifier.
 
-Weights are packed in panels of adjacent output channels, (panel, tap, lane), zero past the last
-channel. A convolution reads, for each of its kernel's rows, the contiguous run of pixels and
-channels below it in an image with its zeros around it; a product of matrices is the case of one
-such run.
+Weights come in panels, as panels.py packs them. A convolution reads, for each of its kernel's
+rows, the contiguous run of pixels and channels below it in an image with its zeros around it; a
+product of matrices is the case of one such run.
 """
 
 import math
-from collections.abc import Sequence
-from typing import NamedTuple
 
-import numpy as np
-
-from .arrays import Floats, Integers
 from .canvas import Canvas, canvas_kernel
 from .gemm import UNROLLED, Tile, Walk, gemm_kernel
+from .panels import COLUMNS, Packed
 from .plan import Array, Plan
 from .vector_types import Constant
 from .vector_width import lanes_of, vector_bytes
 
-COLUMNS = 2  # vectors of a panel
 # Pixels of a tile: as many as 32 registers hold sums for with AVX-512, 16 otherwise; fewer where
 # that leaves fewer pixels over.
 ROWS = {64: (12, 10), 32: (6, 5), 16: (6, 5)}
@@ -28,51 +22,6 @@ TASKS = 16
 # Numbers of a block of pixels, which stay in the second cache for all panels.
 BLOCK = 1 << 16
 MOST_PIXELS = 96
-
-
-class Packed(NamedTuple):
-    """Weights of one or more products that read the same pixels.
-
-    weights   flat (panels, taps of all segments, lanes of a panel)
-    panels    flat (panels, 3): first tap of the pixel's own numbers, first channel of the output,
-              channels
-    bias      flat (panels, lanes of a panel)
-    channels  of the output
-    """
-
-    weights: Floats
-    panels: Integers
-    bias: Floats
-    channels: int
-
-
-def panel_lanes(dtype: np.dtype) -> int:
-    """Channels of a panel."""
-    return lanes_of(dtype).value * COLUMNS
-
-
-def pack_weights(matrices: Sequence[tuple[Floats, int, int]], channels: int,
-                 bias: Floats | None = None) -> Packed:
-    """Pack (taps, channels) matrices, each with its first tap and its first output channel.
-
-    bias  (channels,) of the output, zero when None
-    """
-    dtype = matrices[0][0].dtype.newbyteorder("=")
-    wide = panel_lanes(dtype)
-    weights, shifts, panels = [], [], []
-    for matrix, tap, channel in matrices:
-        taps, count = matrix.shape
-        padded = np.zeros((taps, -(-count // wide) * wide), dtype)
-        padded[:, :count] = matrix
-        weights.append(padded.reshape(taps, -1, wide).swapaxes(0, 1).reshape(-1))
-        shift = np.zeros(padded.shape[1], dtype)
-        if bias is not None:
-            shift[:count] = bias[channel:channel + count]
-        shifts.append(shift)
-        panels += [(tap, channel + first, min(wide, count - first))
-                   for first in range(0, count, wide)]
-    return Packed(np.concatenate(weights), np.array(panels, np.int64).reshape(-1),
-                  np.concatenate(shifts), channels)
 
 
 def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .jit import helper, inlined, kernel, prange, signed
+from .scratch import scratch
 from .vector_rows import loads, rectified, splats, stores
 from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
 from .vectors import prefetch, take
@@ -204,7 +205,7 @@ def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, bias: Any, residual
         number, part = (task % blocks, task // blocks) if apart else (task // groups, task % groups)
         first = part * group
         sources, targets = np.empty(block, np.int64), np.empty(block, np.int64)
-        partial = np.empty(block * shape.lanes.value * shape.columns.value, out.dtype)
+        partial = scratch(block * shape.lanes.value * shape.columns.value, out)
         pixels = locate(number * block, sources, targets, walk)
         for panel in range(first, min(first + group, count)):
             write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels, shape,

@@ -11,6 +11,7 @@ import numpy as np
 from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
 from .jit import helper, inlined, kernel, prange, signed
+from .scratch import scratch
 from .vector_exp import scaled_powers
 from .vector_rows import (
     add_both,
@@ -253,8 +254,8 @@ def head_attention_kernel(out: Any, qkv: Any, row_table: Any, col_table: Any, bi
     for index in prange(frame.batch * frame.height * groups * across):
         task = signed(index)
         first, group = task % across * run, task // across % groups
-        s = np.empty(units * counts.extent * counts.extent * lanes, out.dtype)
-        waiting, parts = np.empty(2 * chunk, out.dtype), np.empty(counts.extent * lanes, out.dtype)
+        s = scratch(units * counts.extent * counts.extent * lanes, out)
+        waiting, parts = scratch(2 * chunk, out), scratch(counts.extent * lanes, out)
         own, near, entries = (np.empty(pixels, np.int64), np.empty(pixels, np.int64),
                               np.empty(pixels, np.int64))
         attend_strips(task // across // groups, first, min(first + run, strips), units, group, out,

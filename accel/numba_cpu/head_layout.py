@@ -17,7 +17,7 @@ import numpy as np
 from sasakit.reference.contract.options import AttentionOptions
 
 from .arrays import Integers
-from .dense import panel_lanes
+from .panels import panel_lanes
 from .vector_width import lanes_of
 
 # Depths of one pixel that are read together: a window of them stays in the first cache.

@@ -40,14 +40,16 @@ def table_kernel(out: Any, table: Any, start: int, half: int, by_head: int, by_c
     start    channel of the span that meets the table's first; half: so many do
     by_head, by_channel  in the table, and in the span, from one head to the next
     """
-    for place in range(out.size):
-        lane, rest = place % heads, place // heads
-        d, rest = rest % padded, rest // padded
-        entry, head = rest % entries, rest // entries * heads + lane
-        channel = head * by_channel + d - start
-        inside = d < depth and 0 <= channel < half
-        out[place] = table[head * by_head + entry * half + channel] if inside \
-            else out.dtype.type(0)
+    place = 0
+    for group in range(out.size // (entries * padded * heads)):
+        for entry in range(entries):
+            for d in range(padded):
+                for head in range(group * heads, (group + 1) * heads):
+                    channel = head * by_channel + d - start
+                    inside = d < depth and 0 <= channel < half
+                    out[place] = table[head * by_head + entry * half + channel] if inside \
+                        else out.dtype.type(0)
+                    place += 1
 
 
 def lane_tables(plan: Plan, tables: Sequence[Array | None], arranged: HeadLanes, heads: int,

@@ -9,13 +9,14 @@ from sasakit.reference.contract.options import AttentionOptions
 
 from .arrange import arrange
 from .arrays import Floats, Integers
-from .dense import Packed, dense, panel_lanes
+from .dense import dense
 from .gemm import Walk
 from .head_attention import PIXELS, Output, head_attention_kernel
 from .head_layout import HeadFrame, HeadLanes, channel_places, head_frame
 from .head_logits import Counts, Logits, Sizes
 from .head_tables import LaneTables, lane_tables
 from .head_weights import pack_heads_kernel
+from .panels import Packed, panel_lanes
 from .plan import Array, Plan
 from .sources import Keys, Source, keys_of
 from .vector_exp import LOG2E

@@ -16,9 +16,10 @@ from sasakit.reference.contract.parameters import check_images, check_network
 from .arrays import NUMBA, Floats, Integers, empty, flat
 from .attention import Layer, pack_layer, run_layer
 from .average_pool import average, mean_kernel
-from .dense import Packed, convolve, dense, pack_weights, pixel_walk
+from .dense import convolve, dense, pixel_walk
 from .heads import HeadLayer
-from .norm import fold_norm, folded
+from .norm import fold_norm
+from .panels import Packed, pack_weights
 from .plan import Array, Plan, Plans
 from .stems import Stem, pack_stem, run_stem, stem_shape
 
@@ -45,8 +46,7 @@ def _part(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
 
 def _product(w: Floats, norm: Mapping[str, Floats]) -> Packed:
     factor, shift = fold_norm(norm)
-    matrix = folded(w, factor).reshape(-1, shift.size)
-    return pack_weights([(matrix, 0, 0)], shift.size, shift)
+    return pack_weights([(w.reshape(-1, shift.size), 0, 0)], shift.size, shift, factor)
 
 
 def _pack_block(weights: Mapping[str, Floats], block: Block,

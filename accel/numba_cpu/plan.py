@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Floats, flat
+from .arrays import Floats, aligned_zeros, flat
 from .jit import compiled_for, run_together
 from .locks import ForkSafeLock
 
-ALIGNMENT = 64
 MOST = 1 << 28  # bytes
 
 
@@ -27,13 +26,6 @@ class Input:
 
 
 Array = Floats | Input
-
-
-def aligned_zeros(size: int, dtype: np.dtype) -> Floats:
-    """(size,) zeros whose first number begins a cache line."""
-    raw = np.zeros(size * dtype.itemsize + ALIGNMENT, np.uint8)
-    start = -raw.ctypes.data % ALIGNMENT
-    return raw[start:start + size * dtype.itemsize].view(dtype)
 
 
 class Plan:

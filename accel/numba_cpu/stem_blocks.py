@@ -17,11 +17,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arrays import Floats
+from .arrays import Floats, aligned
 from .head_attention import normalize, put_back
 from .head_logits import Sizes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
+from .scratch import scratch
 from .vector_exp import LOG2E
 from .vector_rows import (
     add_both,
@@ -103,9 +104,8 @@ def pack_stem_lanes(query: Floats, key: Floats, value: Floats | None, bias: Floa
         slots[:window ** 2] = heads_last(value, heads).reshape(-1, taps, *shift.shape)
         matrices = np.moveaxis(slots.reshape(units, parts, taps, *shift.shape), 1, -2)
     query, key = (np.tile(heads_last(w, heads), parts) for w in (query, key))
-    return StemWeights(query.reshape(-1), key.reshape(-1), matrices.reshape(-1),
-                       shift.reshape(-1), bias.size // heads, shift.shape[0], heads, lanes, window,
-                       units)
+    return StemWeights(aligned(query), aligned(key), aligned(matrices), aligned(shift),
+                       bias.size // heads, shift.shape[0], heads, lanes, window, units)
 
 
 @inlined
@@ -278,10 +278,10 @@ def stem_kernel(out: Any, image: Any, values: Any, query: Any, key: Any, value: 
     down = (blocks.height + window - 1) // window
     for index in prange(blocks.batch * down):
         # Slots that only fill up units stay zero.
-        x = np.zeros(blocks.taps * line, out.dtype)
-        qkv = np.zeros(3 * blocks.vectors * line, out.dtype)
-        s = np.empty(window * window * line, out.dtype)
-        best = np.empty(blocks.vectors * sizes.lanes.value, out.dtype)
+        x, qkv = scratch(blocks.taps * line, out), scratch(3 * blocks.vectors * line, out)
+        x[:], qkv[:] = 0, 0
+        s = scratch(window * window * line, out)
+        best = scratch(blocks.vectors * sizes.lanes.value, out)
         attend_line(signed(index), out, image, values, query, key, value, bias, x, qkv, s, best,
                     sizes, blocks)
 

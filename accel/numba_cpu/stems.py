@@ -11,10 +11,11 @@ from sasakit.reference.contract.options import AttentionOptions, StemOptions
 
 from .arrays import NUMBA, Floats, empty, flat
 from .block_attention import Blocks, block_attention
-from .dense import Packed, convolve, dense, pack_weights, pixel_walk
+from .dense import convolve, dense, pixel_walk
 from .max_pool import max_pool
 from .mixture import apply_mixture, mixture_matrices
 from .norm import fold_norm, folded
+from .panels import Packed, pack_weights
 from .plan import Array, Plan
 from .stem_blocks import HEADS, StemWeights, attend_blocks, heads_last, pack_stem_lanes
 
@@ -40,8 +41,9 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
     factor, shift = fold_norm(weights)
     channels = shift.size
     if options.kind == "conv":
-        w = folded(weights["w_conv"], factor).reshape(-1, channels)
-        return Stem(options, pack_weights([(w, 0, 0)], channels, shift), None, shift, channels)
+        w = weights["w_conv"].reshape(-1, channels)
+        return Stem(options, pack_weights([(w, 0, 0)], channels, shift, factor), None, shift,
+                    channels)
     if options.heads in HEADS:
         return _pack_lanes(weights, options, factor, shift)
     matrices = [weights["w_query"], weights["w_key"]]
@@ -51,8 +53,7 @@ def pack_stem(weights: Mapping[str, Floats], options: StemOptions) -> Stem:
         # Probabilities sum to one, so a factor may meet the values before they are mixed.
         matrices.append(folded(w_value, factor))
     elif options.kind == "conv_value":
-        w = folded(w_value, factor).reshape(-1, channels)
-        values = pack_weights([(w, 0, 0)], channels)
+        values = pack_weights([(w_value.reshape(-1, channels), 0, 0)], channels, factor=factor)
     else:
         values = folded(mixture_matrices(w_value, weights["emb_row"], weights["emb_col"],
                                          weights["nu"]), factor)
