@@ -13,8 +13,6 @@ from .output import json_option, print_json
 if TYPE_CHECKING:
     from .bench_rounds import Contest
 
-# Seconds of turns in each case, after which no further round begins: with --quick, and without.
-QUICK_LIMITS, LIMIT = {"layer": 2.0, "network": 2.0}, 60.0
 # What both commands say at the end of their help.
 KEYS = """\b
 Keys of --json:
@@ -151,13 +149,13 @@ def _measure(what: str, contests: Callable[[int], Iterator["Contest"]], threads:
     if pictures is not None:
         bench_pictures.check_pictures(pictures)
     count = bench_machine.most_threads() if threads is None else threads
-    limit = QUICK_LIMITS[what] if quick else LIMIT
     timed: list[Contest] = []
     with bench_machine.thread_count(count):
         ceilings = bench_machine.measure_ceilings(count)
         for contest in contests(count):
             click.echo(f"{contest.name}: {len(contest.contestants)} to time", err=True)
-            contest.times = bench_rounds.take_turns(contest.contestants, rounds, limit=limit)
+            contest.times = bench_rounds.take_turns(contest.contestants, rounds,
+                                                    limit=contest.limit)
             timed.append(contest)
         ceilings = bench_machine.highest(ceilings, bench_machine.measure_ceilings(count))
     click.echo("memory and starts", err=True)

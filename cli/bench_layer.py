@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .bench_torch import LayerPeers
 
 Floats = npt.NDArray[np.float32]
+# Seconds of the turns of one case, with --quick.
+QUICK_TURNS = 2.0
 LEFT_OUT = "left out by --quick"
 # How peers compute attention; the last one is compiled. With --quick, the slower ones do not come.
 FORMS = ("unfold, einsum", "unfold, matmul", "shifts", "tiles", "compiled")
@@ -97,6 +99,8 @@ def layer_contests(batch: int | None, threads: int, quick: bool, curves: bool
         # A large batch stands beside the convolution alone when time is short.
         forms = FORMS if not quick else QUICK_FORMS if images == 1 else ()
         contest = layer_contest(shape, images, threads, forms, OPTIONS)
+        if quick:
+            contest.limit = QUICK_TURNS
         contest.missing += [Missing(f"torch {part}, {form}", LEFT_OUT) for form in FORMS
                             if form not in forms for part in ("layer", "core")]
         yield contest

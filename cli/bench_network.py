@@ -7,6 +7,7 @@ them, the engines run our own network too, exported, attention written as they d
 import functools
 import importlib
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 SIZE = 224
 SPEC = NetworkSpec(depth=50)
 BATCHES = (1, 8)
+# With --quick: seconds that all of it may take, and for each case those of its turns, at most, and
+# those that are kept for what comes after them.
+QUICK_SECONDS = 43.0
+QUICK_TURNS = ((8.0, 14.0), (4.0, 6.0), (2.5, 2.5))
 # Of peers, those that take part in what follows the first case, with --quick.
 FASTEST = 2
 LAYOUTS = ("channels last", "channels first")
@@ -45,16 +50,20 @@ def count_work(spec: NetworkSpec, batch: int, size: int) -> Work:
 
 def network_contests(batch: int | None, threads: int, quick: bool) -> Iterator[Contest]:
     """A contest for each batch, and one for a single image on a single thread."""
+    began = time.perf_counter()
     counts = [(images, threads) for images in (BATCHES if batch is None else (batch,))]
     if counts[0][0] == 1 and threads > 1:
         counts.append((1, 1))
     # Engines may read an exported network while they run.
     with tempfile.TemporaryDirectory() as folder:
         chosen: tuple[str, ...] | None = None
-        for images, used in counts:
+        for (images, used), (most, after) in zip(counts, QUICK_TURNS, strict=False):
             peers = Peers(SPEC, images, used, Path(folder), quick)
             with thread_count(used):
                 contest = _contest(peers, quick, chosen)
+                if quick:
+                    left = QUICK_SECONDS - (time.perf_counter() - began)
+                    contest.limit = min(most, max(left - after, 0.0))
                 yield contest
             if quick and chosen is None and contest.times is not None:
                 ranked = [name for name in contest.times.seconds if name in CONVOLUTIONAL]

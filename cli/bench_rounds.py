@@ -76,6 +76,7 @@ class Contest:
     threads  of each of them
     shape    sizes of the case by name, as --json shows them
     curve    whether the case is only a point of a curve
+    limit    seconds of its turns after which no further round begins
     times    once they are measured
     """
 
@@ -86,6 +87,7 @@ class Contest:
     contestants: list[Contestant] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
     curve: bool = False
+    limit: float = 60.0
     times: Times | None = None
 
     def enter(self, name: str, against: str, work: Work, run: Run, note: str = "") -> None:

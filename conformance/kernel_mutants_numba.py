@@ -13,7 +13,7 @@ _lanes = partial(_numba, setting=("head_layout", "LEAST_CHANNELS = 64\n", "LEAST
 _pairs = partial(_numba, setting=("head_layout", "lanes_of(dtype).value if heads * depth >= LEAST_CHANNELS else 0\n", "2\n"))
 
 # Stems take lanes where their heads are 4, 8 or 16; the suites' have fewer.
-_stems = partial(_numba, setting=("stem_blocks", "HEADS = (4, 8, 16)\n", "HEADS = (1, 2, 3, 4)\n"))
+_stems = partial(_numba, setting=("stem_weights", "HEADS = (4, 8, 16)\n", "HEADS = (1, 2, 3, 4)\n"))
 
 _BEFORE = "    extent, before = options.extent, options.slots_before\n"
 
@@ -68,7 +68,7 @@ NUMBA_MUTANTS = (
     _numba("NET-7", "classifier-unbiased", "network", "                              weights[\"classifier.bias\"])\n", "                              0 * weights[\"classifier.bias\"])\n"),
     _numba("NET-10", "columns-unstrided", "dense", "                stride * channels_in, 1, 0,", "                channels_in, 1, 0,"),
     _numba("NET-11", "pool-counts-padding", "average_pool", "1.0 / (rows * cols)", "0.25"),
-    _numba("NUM-1", "silent-upcast", "arrays", "    return np.empty(shape, like.dtype.newbyteorder(\"=\"))\n", "    return np.empty(shape)\n"),
+    _numba("NUM-1", "silent-upcast", "arrays", "    dtype = like.dtype.newbyteorder(\"=\")\n    return _aligned", "    dtype = np.dtype(np.float64)\n    return _aligned"),
     _numba("NUM-2", "exponential-cut-short", "exponential", "((((C5 * r + C4) * r + C3) * r + C2) * r + C1)", "(C2 * r + C1)"),
     _numba("NUM-2", "exponential-rounded-constant", "exponential", "np.float64(1.42860682030941723212e-6)", "np.float64(1.4286e-6)"),
     _numba("NUM-3", "softmax-unshifted", "softmax", "            peak[lane] = logit if logit > peak[lane] else peak[lane]\n", "            peak[lane] = peak[lane]\n"),
@@ -93,7 +93,7 @@ NUMBA_MUTANTS = (
     _stems("STEM-2", "first-depth-ignored-in-lanes", "stem_blocks", "        for vector in range(blocks.vectors):\n            row, beside", "        for vector in range(1, blocks.vectors):\n            row, beside"),
     _stems("STEM-3", "pool-sums-in-lanes", "stem_blocks", "            row = maximum(row, loads(", "            row = plus_row(row, loads("),
     _stems("STEM-4", "value-is-key-in-lanes", "stem_blocks", "x, pixels, value,\n                    unit * blocks.taps * number, one", "x, pixels, key, 0, one"),
-    _stems("STEM-6", "position-transposed-in-lanes", "stem_blocks", "heads_last(value, heads)", "heads_last(value.swapaxes(0, 1), heads)"),
+    _stems("STEM-6", "position-transposed-in-lanes", "stem_weights", "heads_last(value, heads)", "heads_last(value.swapaxes(0, 1), heads)"),
     _stems("STEM-2", "softmax-of-one-part", "head_attention", "summed_parts((total,), own)[0]", "total"),
     _stems("STEM-3", "query-beside-not-pooled", "stem_blocks", "        if not last:\n", "        if last:\n"),
     _stems("STEM-7", "last-rows-not-cut-in-lanes", "stem_blocks", "slot // window >= rows or ", ""),

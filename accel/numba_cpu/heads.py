@@ -1,5 +1,6 @@
 """Attention with heads as lanes: the fast path, where the number of heads fits a vector."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from .vector_width import vector_bytes
 
 ROLES = 3
 TASKS = 24  # rows that keep a few threads busy to the end
+TOGETHER = 1 << 23  # bytes
 
 
 class HeadLayer(NamedTuple):
@@ -105,20 +107,29 @@ def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: H
                  to n depth + d
     """
     arranged, (heads, depth) = layer.arranged, layer.places.shape
-    frame = head_frame(shape, arranged, options)
-    role, keep_places = arranged.blocks * frame.plane, keep_places and layer.full
-    keys = keys_of((*shape[:3], heads, depth), options.content, options, x.dtype)
+    keep_places, keys = keep_places and layer.full, keys_of((*shape[:3], heads, depth),
+                                                            options.content, options, x.dtype)
     shift = np.zeros(arranged.blocks * arranged.chunk, x.dtype)
     shift[layer.places.reshape(-1)] = layer.bias
-    blocks = plan.zeros((frame, arranged, depth), ROLES * role, x.dtype)
-    panels = layer.projections.panels.reshape(-1, 3).copy()
-    border = 0 if frame.shift else frame.before
-    panels[:, 1] = (panels[:, 1] // arranged.chunk * frame.plane + panels[:, 1] % arranged.chunk
-                    + (border * frame.cols + border) * arranged.chunk)
-    dense(plan, blocks, x, layer.projections._replace(panels=panels.reshape(-1)),
-          _walk(shape, arranged, frame))
-    _launch(plan, out, blocks, layer.tables, keys,
-            shift, Output(relu, keep_places, depth, heads * depth), arranged, frame, options)
+    after = Output(relu, keep_places, depth, heads * depth)
+    batch, pixels = shape[0], math.prod(shape[1:3])
+    image = ROLES * arranged.blocks * head_frame((1, *shape[1:]), arranged, options).plane
+    # So few images at a time that their blocks stay in a cache between projection and attention.
+    together = min(batch, max(1, TOGETHER // (image * x.dtype.itemsize)))
+    for first in range(0, batch, together):
+        count = min(together, batch - first)
+        frame = head_frame((count, *shape[1:]), arranged, options)
+        blocks = plan.zeros((frame, arranged, depth), count * image, x.dtype)
+        panels = layer.projections.panels.reshape(-1, 3).copy()
+        border = 0 if frame.shift else frame.before
+        panels[:, 1] = (panels[:, 1] // arranged.chunk * frame.plane + panels[:, 1] % arranged.chunk
+                        + (border * frame.cols + border) * arranged.chunk)
+        sources, targets = (slice(first * pixels * channels, (first + count) * pixels * channels)
+                            for channels in (shape[3], heads * depth))
+        dense(plan, blocks, x[sources], layer.projections._replace(panels=panels.reshape(-1)),
+              _walk((count, *shape[1:]), arranged, frame))
+        _launch(plan, out[targets], blocks, layer.tables, keys, shift, after, arranged, frame,
+                options)
 
 
 def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk:

@@ -19,10 +19,24 @@ MOST = 1 << 28  # bytes
 
 
 class Input:
-    """A flat array that every run is given anew."""
+    """A flat array that every run is given anew, or a slice of one.
 
-    def __init__(self, like: Floats) -> None:
-        self.dtype, self.size, self.like = like.dtype, like.size, like[:0]
+    like  an array of its type
+    """
+
+    def __init__(self, number: int, size: int, dtype: np.dtype, part: slice | None = None) -> None:
+        self.size, self.dtype, self.like = size, dtype, np.zeros(0, dtype)
+        self._number, self._part = number, part
+
+    def __getitem__(self, part: slice) -> "Input":
+        start, stop, _ = part.indices(self.size)
+        before = 0 if self._part is None else self._part.start
+        return Input(self._number, stop - start, self.dtype, slice(before + start, before + stop))
+
+    def among(self, arrays: Sequence[Floats]) -> Floats:
+        """What stands for it in a run."""
+        array = arrays[self._number]
+        return array if self._part is None else array[self._part]
 
 
 Array = Floats | Input
@@ -33,16 +47,16 @@ class Plan:
 
     def __init__(self) -> None:
         self.nbytes = 0
-        self._inputs: list[Input] = []
+        self._inputs = 0
         self._whole: dict[int, Floats] = {}
         self._free: list[Floats] = []
         self._kept: dict[Hashable, Floats] = {}
-        self._steps: list[tuple[Any, list[Any], list[tuple[int, int]]]] = []
+        self._steps: list[tuple[Any, list[Any], list[tuple[int, Input]]]] = []
 
     def input(self, like: Floats) -> Input:
         """An array of the runs, in the order that `run` takes them; all are flat like this one."""
-        self._inputs.append(Input(like))
-        return self._inputs[-1]
+        self._inputs += 1
+        return Input(self._inputs - 1, like.size, like.dtype)
 
     def zeros(self, kind: Hashable, size: int, dtype: np.dtype) -> Floats:
         """(size,) zeros, the same for all of a kind, who write in the same places."""
@@ -71,7 +85,7 @@ class Plan:
 
     def launch(self, kernel: Callable[..., None], *arguments: Any) -> None:
         """Add a kernel; its outputs are among the arguments."""
-        given = [(place, self._inputs.index(argument)) for place, argument in enumerate(arguments)
+        given = [(place, argument) for place, argument in enumerate(arguments)
                  if isinstance(argument, Input)]
         known = [argument.like if isinstance(argument, Input) else argument
                  for argument in arguments]
@@ -85,8 +99,8 @@ class Plan:
         for entry, known, given in self._steps:
             if given:
                 known = known.copy()
-                for place, number in given:
-                    known[place] = inputs[number]
+                for place, argument in given:
+                    known[place] = argument.among(inputs)
             yield entry, known
 
 

@@ -17,7 +17,8 @@ from .mixture import apply_mixture, mixture_matrices
 from .norm import fold_norm, folded
 from .panels import Packed, pack_weights
 from .plan import Array, Plan
-from .stem_blocks import HEADS, StemWeights, attend_blocks, heads_last, pack_stem_lanes
+from .stem_blocks import attend_blocks
+from .stem_weights import HEADS, StemWeights, heads_last, pack_stem_lanes
 
 
 class Stem(NamedTuple):

@@ -1,11 +1,12 @@
 """Plans: memory that is used again, runs on other arrays, and layers packed once."""
 
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
 
-from sasakit.accel.numba_cpu import AttentionLayer, attention_layer, load
+from sasakit.accel.numba_cpu import AttentionLayer, attention_layer, heads, load
 from sasakit.accel.numba_cpu.canvas import Canvas, canvas_kernel
 from sasakit.accel.numba_cpu.plan import Plan, Plans
 from sasakit.reference import AttentionOptions, NetworkSpec, random_layer_weights, random_weights
@@ -50,6 +51,35 @@ def test_every_run_takes_its_own_arrays():
         found = np.zeros(6, np.float32)
         plan.run(found, numbers * np.float32(factor))
         assert (found == numbers * factor).all()
+
+
+def test_a_run_takes_parts_of_its_arrays():
+    plan = Plan()
+    out, x = plan.input(np.zeros(6, np.float32)), plan.input(np.zeros(12, np.float32))
+    plan.launch(canvas_kernel, out[:6], x[4:][2:8], Canvas(1, 2, 3, 3, 0, 6, 3))
+    found = np.zeros(6, np.float32)
+    plan.run(found, np.arange(12, dtype=np.float32))
+    assert (found == np.arange(6, 12)).all()
+
+
+def test_a_plan_keeps_no_array_that_it_ran_on():
+    x = np.zeros(6, np.float32)
+    seen = weakref.ref(x)
+    plan = Plan()
+    plan.launch(canvas_kernel, plan.input(x), plan.input(x), Canvas(1, 2, 3, 3, 0, 6, 3))
+    plan.run(x, x.copy())
+    del x
+    assert seen() is None
+
+
+def test_images_taken_a_few_at_a_time_give_the_same_bits(monkeypatch):
+    weights = random_layer_weights(64, 64, 0, options=OPTIONS, dtype=np.float32)
+    x = draw(5, 6, 7, 64)
+    whole = AttentionLayer(weights, options=OPTIONS)(x)
+    image = 3 * 64 * 8 * 9 * 4
+    for together in (1, 2 * image):
+        monkeypatch.setattr(heads, "TOGETHER", together)
+        assert (AttentionLayer(weights, options=OPTIONS)(x) == whole).all()
 
 
 def count_built(plans, kinds):
