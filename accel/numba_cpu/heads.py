@@ -107,11 +107,10 @@ def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: H
                  to n depth + d
     """
     arranged, (heads, depth) = layer.arranged, layer.places.shape
-    keep_places, keys = keep_places and layer.full, keys_of((*shape[:3], heads, depth),
-                                                            options.content, options, x.dtype)
+    keys = keys_of((*shape[:3], heads, depth), options.content, options, x.dtype)
     shift = np.zeros(arranged.blocks * arranged.chunk, x.dtype)
     shift[layer.places.reshape(-1)] = layer.bias
-    after = Output(relu, keep_places, depth, heads * depth)
+    after = Output(relu, keep_places and layer.full, depth, heads * depth)
     batch, pixels = shape[0], math.prod(shape[1:3])
     image = ROLES * arranged.blocks * head_frame((1, *shape[1:]), arranged, options).plane
     # So few images at a time that their blocks stay in a cache between projection and attention.
@@ -120,16 +119,21 @@ def run_heads(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], layer: H
         count = min(together, batch - first)
         frame = head_frame((count, *shape[1:]), arranged, options)
         blocks = plan.zeros((frame, arranged, depth), count * image, x.dtype)
-        panels = layer.projections.panels.reshape(-1, 3).copy()
-        border = 0 if frame.shift else frame.before
-        panels[:, 1] = (panels[:, 1] // arranged.chunk * frame.plane + panels[:, 1] % arranged.chunk
-                        + (border * frame.cols + border) * arranged.chunk)
         sources, targets = (slice(first * pixels * channels, (first + count) * pixels * channels)
                             for channels in (shape[3], heads * depth))
-        dense(plan, blocks, x[sources], layer.projections._replace(panels=panels.reshape(-1)),
+        dense(plan, blocks, x[sources], _into_blocks(layer.projections, arranged, frame),
               _walk((count, *shape[1:]), arranged, frame))
         _launch(plan, out[targets], blocks, layer.tables, keys, shift, after, arranged, frame,
                 options)
+
+
+def _into_blocks(projections: Packed, arranged: HeadLanes, frame: HeadFrame) -> Packed:
+    """Projections whose panels are written to the blocks, inside the border."""
+    panels = projections.panels.reshape(-1, 3).copy()
+    border = 0 if frame.shift else frame.before
+    panels[:, 1] = (panels[:, 1] // arranged.chunk * frame.plane + panels[:, 1] % arranged.chunk
+                    + (border * frame.cols + border) * arranged.chunk)
+    return projections._replace(panels=panels.reshape(-1))
 
 
 def _walk(shape: tuple[int, ...], arranged: HeadLanes, frame: HeadFrame) -> Walk:
