@@ -21,7 +21,7 @@ ROWS = {64: (12, 10), 32: (6, 5), 16: (6, 5)}
 TASKS = 16
 # Numbers of a block of pixels, which stay in the second cache for all panels.
 BLOCK = 1 << 16
-MOST_PIXELS = 96
+MOST_PIXELS = 144
 
 
 def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
