@@ -160,14 +160,8 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
             last = segment + together >= walk.segments and piece + PIECE >= walk.taps
             taps, runs = min(PIECE, walk.taps - piece), min(together, walk.segments - segment)
             here = place + (segment * walk.taps + piece) * wide
-            coming = here + runs * taps * wide
-            tiles = (pixels + rows - 1) // rows
-            share = (runs * taps + tiles - 1) // tiles
             for first in range(0, pixels, rows):
-                # What comes next is on its way while this tile is computed: its part of the next
-                # weights, and where it is written.
-                for line in range(share):
-                    prefetch(weights, coming + (first // rows * share + line) * wide)
+                # Where the tile is written is on its way while it is computed.
                 for row in range(rows):
                     starts[row] = targets[first + row] + channel
                     if last:
