@@ -24,8 +24,6 @@ STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 RETURNING = {"MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"}
 # A layer whose kernels are those of the measured one, and whose memory is next to nothing.
 SMALL = 8
-# Rows and columns of the image that a network's first result is about.
-IMAGE = 224
 # Names the file of a child's weights.
 WEIGHTS = "SASAKIT_BENCH_WEIGHTS"
 
@@ -61,7 +59,8 @@ def start_seconds(task: str, sizes: dict[str, int], *, cold: bool) -> float:
     with tempfile.TemporaryDirectory() as folder:
         environment = {WEIGHTS: str(Path(folder) / "weights.safetensors")}
         if task == "first-network":
-            from .bench_network import SPEC, draw_weights
+            from .bench_network import SIZE, SPEC, draw_weights
+            sizes = sizes | {"size": SIZE}
             write_weights(environment[WEIGHTS], SPEC, draw_weights(SPEC))
         if cold:
             environment["NUMBA_CACHE_DIR"] = folder
@@ -116,7 +115,8 @@ def _first_layer(sizes: dict[str, int]) -> float:
 def _first_network(sizes: dict[str, int]) -> float:
     file = read_weights(os.environ[WEIGHTS])
     model = resolve_backend("numba").load(file.spec, file.weights)
-    model(np.zeros((sizes["batch"], IMAGE, IMAGE, file.spec.image_channels), np.float32))
+    size, channels = sizes["size"], file.spec.image_channels
+    model(np.zeros((sizes["batch"], size, size, channels), np.float32))
     return time.time()
 
 

@@ -57,7 +57,8 @@ def network_contests(batch: int | None, threads: int, quick: bool) -> Iterator[C
     # Engines may read an exported network while they run.
     with tempfile.TemporaryDirectory() as folder:
         chosen: tuple[str, ...] | None = None
-        for (images, used), (most, after) in zip(counts, QUICK_TURNS, strict=False):
+        for (images, used), (most, after) in zip(counts, QUICK_TURNS[:len(counts)],
+                                                      strict=True):
             peers = Peers(SPEC, images, used, Path(folder), quick)
             with thread_count(used):
                 contest = _contest(peers, quick, chosen)

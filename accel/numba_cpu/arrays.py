@@ -1,4 +1,4 @@
-"""What this backend takes as an array: NumPy, float32 and float64."""
+"""What this backend takes as an array, NumPy of float32 and float64, and the memory it gives."""
 
 import math
 from collections.abc import Callable, Hashable

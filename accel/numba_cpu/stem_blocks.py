@@ -182,13 +182,11 @@ def attend_block(out: Any, target: int, image: Any, values: Any, query: Any, key
         leave_out(s, rows, cols, sizes, blocks)
     for slot in range(slots):
         normalize(s, slot * line, blocks.units, sizes.mixed, sizes.heads, sizes)
-    pooled = False
     for row in range(rows):
         for col in range(0, cols, 2):
             slot = row * window + col
             pool_two(best, s, slot * line, min(slot + 1, slots - 1) * line, qkv, 2 * part,
-                     not pooled, col + 1 == cols, sizes, blocks)
-            pooled = True
+                     slot == 0, col + 1 == cols, sizes, blocks)
     for vector in range(blocks.vectors):
         total = load(sizes.heads, best, vector * lanes) + load(sizes.heads, bias, vector * heads)
         store(best, vector * heads, total)

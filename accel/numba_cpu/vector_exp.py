@@ -40,20 +40,11 @@ FLOAT64 = Format(52, 128, -1100.0, tuple(
     math.log(2) ** power / math.factorial(power) for power in range(14)))
 
 
-def scaled_power(x: Any) -> Any:
-    """2^x times 2^spare of a vector whose numbers are not positive."""
-    form = FLOAT32 if x.dtype == np.float32 else FLOAT64
-    return np.exp2(np.maximum(x, x.dtype.type(form.least)) + x.dtype.type(form.spare))
-
-
-@emits(scaled_power, lambda x: x)
-def _scaled_power(emitter: Emitter, args: Any) -> Any:
-    return _powers(emitter, emitter.signature.return_type, [args[0]])[0]
-
-
 def scaled_powers(row: Any) -> Any:
     """2^x times 2^spare of every vector of a row, none of whose numbers are positive."""
-    return tuple(scaled_power(x) for x in row)
+    number = row[0].dtype.type
+    form = FLOAT32 if number is np.float32 else FLOAT64
+    return tuple(np.exp2(np.maximum(x, number(form.least)) + number(form.spare)) for x in row)
 
 
 @emits(scaled_powers, lambda row: row)

@@ -6,7 +6,7 @@ from numba import njit
 
 from sasakit.accel.numba_cpu import vector_exp, vector_rows, vector_tiles, vectors
 from sasakit.accel.numba_cpu.jit import FASTMATH
-from sasakit.accel.numba_cpu.vector_exp import FLOAT32, FLOAT64, scaled_power, scaled_powers
+from sasakit.accel.numba_cpu.vector_exp import FLOAT32, FLOAT64, scaled_powers
 from sasakit.accel.numba_cpu.vector_rows import (
     add_both,
     add_products,
@@ -85,7 +85,7 @@ def test_compiled_is_what_it_says(function, lanes, dtype):
 @njit(fastmath=FASTMATH)
 def powers(out, x, lanes, count):
     for place in range(0, x.size, lanes.value):
-        store(out, place, scaled_power(load(lanes, x, place)))
+        store(out, place, scaled_powers((load(lanes, x, place),))[0])
 
 
 @njit(fastmath=FASTMATH)
