@@ -53,8 +53,8 @@ def average_kernel(out: Any, x: Any, batch: int, height: int, width: int, channe
 
 
 @kernel
-def mean_kernel(out: Any, x: Any, batch: int, pixels: int, channels: int) -> None:
-    """Write flat (batch, channels): means of all pixels of x, (batch, pixels, channels)."""
+def mean_kernel(out: Any, x: Any, batch: int, pixels: int, channels: int, pitch: int) -> None:
+    """Write flat (batch, channels): means of all pixels of x, which are `pitch` numbers apart."""
     parts = (channels + PART - 1) // PART
     share = out.dtype.type(1.0 / pixels)
     for index in prange(batch * parts):
@@ -62,7 +62,7 @@ def mean_kernel(out: Any, x: Any, batch: int, pixels: int, channels: int) -> Non
         count, target = U(min(PART, channels - first)), U(image * channels + first)
         clear(out, image * channels + first, min(PART, channels - first))
         for pixel in range(pixels):
-            source = U((image * pixels + pixel) * channels + first)
+            source = U((image * pixels + pixel) * pitch + first)
             for channel in range(count):
                 out[target + channel] += x[source + channel]
         for channel in range(count):

@@ -7,8 +7,10 @@ product of matrices is the case of one such run.
 
 import math
 
+import numpy as np
+
 from .canvas import Canvas, canvas_kernel
-from .gemm import UNROLLED, Tile, Walk, gemm_kernel
+from .gemm import LINE, NOTHING, PIXELS, UNROLLED, WEIGHTS, Fetch, Tile, Walk, gemm_kernel
 from .panels import COLUMNS, Packed
 from .plan import Array, Plan
 from .vector_types import Constant
@@ -22,6 +24,9 @@ TASKS = 16
 # Numbers of a block of pixels, which stay in the second cache for all panels.
 BLOCK = 1 << 16
 MOST_PIXELS = 144
+# Bytes; pixels that are a multiple of it apart meet in few sets of the caches.
+CROWDED = 1024
+FETCH = Fetch(Constant(NOTHING), Constant(PIXELS), Constant(WEIGHTS))
 
 
 def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
@@ -42,24 +47,36 @@ def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
         blocks, groups = -(-blocks // TASKS) * TASKS, 1
     tiles, group = -(-tiles // blocks), -(-count // groups)
     shape = Tile(lanes_of(x.dtype), Constant(rows), Constant(COLUMNS), Constant(rows * COLUMNS),
-                 Constant(UNROLLED), Constant(1))
+                 Constant(UNROLLED), Constant(1),
+                 Constant(-(-rows * UNROLLED * x.dtype.itemsize // LINE)))
     plan.launch(gemm_kernel, out, x, packed.weights, packed.panels, packed.bias,
-                packed.bias[:0] if residual is None else residual, relu, shape, tiles * rows,
-                group, walk)
+                packed.bias[:0] if residual is None else residual, relu, shape, FETCH,
+                tiles * rows, group, walk)
 
 
-def pixel_walk(shape: tuple[int, ...], channels: int, *, taps: int | None = None,
-               stride: int = 1) -> Walk:
+def pixel_pitch(channels: int, dtype: np.dtype) -> int:
+    """Numbers from one pixel to the next where a product writes; a line lies between crowded ones.
+
+    Tiles that are read and written a few pixels at a time would put one another out of the cache.
+    """
+    crowded = channels * dtype.itemsize % CROWDED == 0
+    return channels + (LINE // dtype.itemsize if crowded else 0)
+
+
+def pixel_walk(shape: tuple[int, ...], channels: int, *, taps: int | None = None, stride: int = 1,
+               pitch: int | None = None, pitch_out: int | None = None) -> Walk:
     """Walk of a 1 x 1 convolution over (batch, height, width, channels_in), every stride-th pixel.
 
-    channels  of the output
-    taps      of each product, all channels_in when None
+    channels          of the output
+    taps              of each product, all channels_in when None
+    pitch, pitch_out  numbers from one pixel to the next, as many as channels when None
     """
     batch, height, width, channels_in = shape
     rows, cols = -(-height // stride), -(-width // stride)
-    return Walk(batch, rows, cols, height * width * channels_in, stride * width * channels_in,
-                stride * channels_in, 1, 0, channels_in if taps is None else taps,
-                rows * cols * channels, cols * channels, channels)
+    pitch, pitch_out = pitch or channels_in, pitch_out or channels
+    return Walk(batch, rows, cols, height * width * pitch, stride * width * pitch,
+                stride * pitch, 1, 0, channels_in if taps is None else taps,
+                rows * cols * pitch_out, cols * pitch_out, pitch_out)
 
 
 def convolve(plan: Plan, out: Array, x: Array, shape: tuple[int, ...], packed: Packed,

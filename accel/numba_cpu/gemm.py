@@ -8,6 +8,10 @@ lane     one panel of output channels                   contiguous in the packed
 A tile is a few pixels by one panel. Every tap loads a panel's weights once for all its pixels
 and one number of each pixel for the whole panel: with as many sums as there are registers, that
 keeps the multipliers busy without copying x. A task is a block of pixels and some panels.
+
+What is read for the first time comes from far away, the pixels with the first panel and the
+weights with the first block. The hardware foresees neither well, rows of pixels are too short for
+it; so the next tile's pixels, or the next weights, are asked for while a tile is computed.
 """
 
 from typing import Any, NamedTuple
@@ -22,6 +26,9 @@ from .vectors import prefetch, take
 
 PIECE = 256  # taps whose weights stay in the first cache together
 UNROLLED = 4  # taps
+LINE = 64  # bytes
+FEWEST_TAPS = 128  # in a run of them, for something to be asked for
+NOTHING, PIXELS, WEIGHTS = 0, 1, 2
 
 
 class Tile(NamedTuple):
@@ -30,6 +37,7 @@ class Tile(NamedTuple):
     lanes             of a vector
     rows, columns     pixels, and vectors of a panel; vectors: the tile's
     unrolled, single  numbers of taps at a time
+    lines             of the next pixels, asked for with so many taps
     """
 
     lanes: Any
@@ -38,6 +46,15 @@ class Tile(NamedTuple):
     vectors: Any
     unrolled: Any
     single: Any
+    lines: Any
+
+
+class Fetch(NamedTuple):
+    """What is asked for before it is read: Constants, for each of which code is compiled."""
+
+    nothing: Any
+    pixels: Any
+    weights: Any
 
 
 class Walk(NamedTuple):
@@ -98,22 +115,53 @@ def locate(first: int, sources: Any, targets: Any, walk: Walk) -> int:
 
 
 @inlined
-def add_runs(sums: Any, x: Any, at: Any, first: int, segments: int, taps: int, weights: Any,
-             place: int, shape: Tile, walk: Walk) -> Any:
-    """Add `taps` taps of every one of `segments`: a tile's pixels times the panel's weights.
+def add_taps(sums: Any, x: Any, at: Any, start: int, weights: Any, weight: int, taps: int,
+             shape: Tile) -> Any:
+    """Add `taps` taps: a tile's pixels times the panel's weights.
 
-    first, place  the first of them, in every pixel's numbers and in the weights
+    start, weight  tap 0, in every pixel's numbers and in the weights
     """
     wide = shape.lanes.value * shape.columns.value
-    for segment in range(segments):
-        start, weight = first + segment * walk.by_segment, place + segment * walk.taps * wide
-        even = taps // UNROLLED * UNROLLED
-        for offset in range(0, even, UNROLLED):
-            sums = add_outers(sums, x, at, start + offset, weights, weight + offset * wide,
+    even = taps // UNROLLED * UNROLLED
+    for tap in range(0, even, UNROLLED):
+        sums = add_outers(sums, x, at, start + tap, weights, weight + tap * wide, shape.unrolled)
+    for tap in range(even, taps):
+        sums = add_outers(sums, x, at, start + tap, weights, weight + tap * wide, shape.single)
+    return sums
+
+
+@inlined
+def add_and_fetch_pixels(sums: Any, x: Any, at: Any, start: int, weights: Any, weight: int,
+                         taps: int, shape: Tile, sources: Any, first: int) -> Any:
+    """Add `taps` taps, a multiple of UNROLLED, and ask for those of the next tile's pixels.
+
+    first  the first of these, in `sources`
+    """
+    wide, line = shape.lanes.value * shape.columns.value, LINE // x.itemsize
+    share = (taps // UNROLLED + shape.rows.value - 1) // shape.rows.value * UNROLLED
+    for row in range(shape.rows.value):
+        place = sources[first + row] + start
+        for tap in range(min(row * share, taps), min((row + 1) * share, taps), UNROLLED):
+            for number in range(shape.lines.value):
+                prefetch(x, place + number * line)
+            place += shape.lines.value * line
+            sums = add_outers(sums, x, at, start + tap, weights, weight + tap * wide,
                               shape.unrolled)
-        for offset in range(even, taps):
-            sums = add_outers(sums, x, at, start + offset, weights, weight + offset * wide,
-                              shape.single)
+    return sums
+
+
+@inlined
+def add_and_fetch_weights(sums: Any, x: Any, at: Any, start: int, weights: Any, weight: int,
+                          taps: int, shape: Tile, place: int, step: int) -> Any:
+    """Add `taps` taps, a multiple of UNROLLED, and ask for weights: `step` numbers with each few.
+
+    place  the first of these
+    """
+    wide = shape.lanes.value * shape.columns.value
+    for tap in range(0, taps, UNROLLED):
+        prefetch(weights, place)
+        place += step
+        sums = add_outers(sums, x, at, start + tap, weights, weight + tap * wide, shape.unrolled)
     return sums
 
 
@@ -143,7 +191,7 @@ def finish(out: Any, to: Any, sums: Any, bias: int, shape: Tile, after: Epilogue
 
 @helper
 def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: Any, out: Any,
-                x: Any, weights: Any, panels: Any, shape: Tile, after: Epilogue,
+                x: Any, weights: Any, panels: Any, shape: Tile, ahead: Any, after: Epilogue,
                 walk: Walk) -> None:
     """Write one panel's channels of a block of pixels.
 
@@ -154,12 +202,14 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
     lanes, rows = shape.lanes.value, shape.rows.value
     wide = lanes * shape.columns.value
     place = panel * walk.segments * walk.taps * wide
-    starts, together = np.empty(rows, np.int64), max(1, PIECE // walk.taps)
+    starts = np.empty(rows, np.int64)
+    together, tiles = max(1, PIECE // walk.taps), (pixels + rows - 1) // rows
     for segment in range(0, walk.segments, together):
         for piece in range(0, walk.taps, PIECE):
             last = segment + together >= walk.segments and piece + PIECE >= walk.taps
             taps, runs = min(PIECE, walk.taps - piece), min(together, walk.segments - segment)
             here = place + (segment * walk.taps + piece) * wide
+            coming, step = here + taps * wide, -(-UNROLLED * wide // tiles)
             for first in range(0, pixels, rows):
                 # Where the tile is written is on its way while it is computed.
                 for row in range(rows):
@@ -172,8 +222,18 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
                     sums = splats(shape.lanes, x.dtype.type(0), shape.vectors)
                 else:
                     sums = loads(shape.lanes, partial, waiting, lanes, shape.vectors)
-                sums = add_runs(sums, x, at, tap + segment * walk.by_segment + piece, runs, taps,
-                                weights, here, shape, walk)
+                if ahead.value == PIXELS:
+                    sums = add_and_fetch_pixels(sums, x, at, tap + piece, weights, here, taps,
+                                                shape, sources, first + rows)
+                elif ahead.value == WEIGHTS:
+                    sums = add_and_fetch_weights(sums, x, at, tap + piece, weights, here, taps,
+                                                 shape, coming, step)
+                    coming += taps // UNROLLED * step
+                else:
+                    for run in range(runs):
+                        sums = add_taps(sums, x, at,
+                                        tap + (segment + run) * walk.by_segment + piece, weights,
+                                        here + run * walk.taps * wide, taps, shape)
                 if not last or count < wide:
                     stores(partial, waiting, lanes, sums)
                 else:
@@ -186,21 +246,30 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
 
 @kernel
 def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, bias: Any, residual: Any, relu: bool,
-                shape: Tile, block: int, group: int, walk: Walk) -> None:
+                shape: Tile, fetch: Fetch, block: int, group: int, walk: Walk) -> None:
     """Write every number of `out`; a task is `block` pixels, whole tiles, and `group` panels."""
     after = Epilogue(bias, residual, relu)
-    total = walk.batch * walk.height * walk.width
+    total, rows = walk.batch * walk.height * walk.width, shape.rows.value
     blocks, count = (total + block - 1) // block, panels.size // 3
     groups = (count + group - 1) // group
     apart = weights.size > total * walk.segments * walk.taps
+    far = walk.segments == 1 and walk.taps >= FEWEST_TAPS and walk.taps % UNROLLED == 0
     for index in prange(blocks * groups):
         task = signed(index)
         # Threads take neighbouring tasks: the larger of the two is shared out among them.
         number, part = (task % blocks, task // blocks) if apart else (task // groups, task % groups)
         first = part * group
-        sources, targets = np.empty(block, np.int64), np.empty(block, np.int64)
+        # Past the block come the pixels that are read next.
+        sources, targets = np.empty(block + rows, np.int64), np.empty(block + rows, np.int64)
         partial = scratch(block * shape.lanes.value * shape.columns.value, out)
-        pixels = locate(number * block, sources, targets, walk)
+        pixels = min(block, locate(number * block, sources, targets, walk))
         for panel in range(first, min(first + group, count)):
-            write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels, shape,
-                        after, walk)
+            if far and panel == 0 and not apart:
+                write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
+                            shape, fetch.pixels, after, walk)
+            elif far and number == 0:
+                write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
+                            shape, fetch.weights, after, walk)
+            else:
+                write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
+                            shape, fetch.nothing, after, walk)

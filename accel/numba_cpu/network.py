@@ -16,19 +16,20 @@ from sasakit.reference.contract.parameters import check_images, check_network
 from .arrays import NUMBA, Floats, Integers, empty, flat
 from .attention import Layer, pack_layer, run_layer
 from .average_pool import average, mean_kernel
-from .dense import convolve, dense, pixel_walk
+from .dense import convolve, dense, pixel_pitch, pixel_walk
 from .heads import HeadLayer
 from .norm import fold_norm
 from .panels import Packed, pack_weights
 from .plan import Array, Plan, Plans
 from .stems import Stem, pack_stem, run_stem, stem_shape
 
+AS_IT_IS = slice(None)
+
 
 class PackedBlock(NamedTuple):
     """One block's weights; `spatial` is a convolution or an attention layer.
 
-    order  where the spatial layer leaves each channel, which `expand` follows; None where that is
-           at its own number
+    order  where the spatial layer leaves each channel, which `expand` follows
     """
 
     block: Block
@@ -36,7 +37,7 @@ class PackedBlock(NamedTuple):
     spatial: Packed | Layer
     expand: Packed
     shortcut: Packed | None
-    order: Integers | None
+    order: Integers | slice
 
 
 def _part(weights: Mapping[str, Floats], prefix: str) -> dict[str, Floats]:
@@ -52,7 +53,8 @@ def _product(w: Floats, norm: Mapping[str, Floats]) -> Packed:
 def _pack_block(weights: Mapping[str, Floats], block: Block,
                 options: AttentionOptions) -> PackedBlock:
     spatial: Packed | Layer
-    order, w_expand = None, weights["expand.w"]
+    order: Integers | slice
+    order, w_expand = AS_IT_IS, weights["expand.w"]
     if block.attention:
         # Values are mixed linearly, a zero outside the image stays zero: the factor meets w_value.
         spatial = pack_layer(_part(weights, "attention"), options,
@@ -103,8 +105,8 @@ class Network:
         builder = _Builder(self, plan, images.shape, keep=True)
         builder.logits(flat(images), logits.reshape(-1))
         plan.run()
-        return {**{name: x if order is None else x[..., order]
-                   for name, (x, order) in builder.kept.items()}, "logits": logits}
+        return {**{name: np.ascontiguousarray(x[..., channels])
+                   for name, (x, channels) in builder.kept.items()}, "logits": logits}
 
 
 def load(spec: NetworkSpec, weights: Mapping[str, Floats]) -> Network:
@@ -128,6 +130,7 @@ class _Builder:
     """Adds a network's layers to a plan, one after the other.
 
     shape  (batch, height, width, channels) of what the next layer reads
+    pitch  numbers from one pixel of it to the next
     kept   layers' outputs by name, each in memory of its own, where they are to be kept, and
            where each of their channels is
     """
@@ -135,14 +138,16 @@ class _Builder:
     def __init__(self, network: Network, plan: Plan, shape: tuple[int, ...], *,
                  keep: bool = False) -> None:
         self.network, self.plan, self.shape, self._keep = network, plan, shape, keep
+        self.pitch = shape[3]
         self.dtype = np.dtype(network.dtype)
         self.options = network.spec.attention_options()
-        self.kept: dict[str, tuple[Floats, Integers | None]] = {}
+        self.kept: dict[str, tuple[Floats, Integers | slice]] = {}
 
     def logits(self, images: Array, out: Array) -> None:
         """Add every layer."""
         stem, shape = self.network.stem, self.shape
         self.shape = stem_shape(shape, stem)
+        self.pitch = self.shape[3]
         x = self._buffer(self.shape)
         run_stem(self.plan, x, images, shape, stem)
         self._keep_layer("stem", x, self.shape)
@@ -150,16 +155,17 @@ class _Builder:
             x = self._block(x, packed)
         batch, height, width, channels = self.shape
         mean = self._buffer((batch, channels))
-        self.plan.launch(mean_kernel, mean, x, batch, height * width, channels)
+        self.plan.launch(mean_kernel, mean, x, batch, height * width, channels,
+                         self.pitch)
         self._apply(out, mean, (batch, 1, 1, channels), self.network.classifier)
 
     def _buffer(self, shape: tuple[int, ...]) -> Floats:
         return self.plan.buffer(math.prod(shape), self.dtype)
 
     def _keep_layer(self, name: str, x: Floats, shape: tuple[int, ...],
-                    order: Integers | None = None) -> None:
+                    channels: Integers | slice = AS_IT_IS) -> None:
         if self._keep:
-            self.kept[name] = x.reshape(shape), order
+            self.kept[name] = x.reshape(shape), channels
 
     def _release(self, *buffers: Floats) -> None:
         if not self._keep:
@@ -167,9 +173,11 @@ class _Builder:
                 self.plan.release(buffer)
 
     def _apply(self, out: Array, x: Floats, shape: tuple[int, ...], product: Packed, *,
-               stride: int = 1, residual: Floats | None = None, relu: bool = False) -> None:
+               stride: int = 1, pitch: int | None = None, pitch_out: int | None = None,
+               residual: Floats | None = None, relu: bool = False) -> None:
         """A 1 x 1 convolution of every stride-th pixel."""
-        dense(self.plan, out, x, product, pixel_walk(shape, product.channels, stride=stride),
+        dense(self.plan, out, x, product,
+              pixel_walk(shape, product.channels, stride=stride, pitch=pitch, pitch_out=pitch_out),
               residual=residual, relu=relu)
 
     def _block(self, x: Floats, packed: PackedBlock) -> Floats:
@@ -178,21 +186,25 @@ class _Builder:
         batch, height, width, _ = shape
         reduced_shape = (batch, height, width, packed.reduce.channels)
         reduced = self._buffer(reduced_shape)
-        self._apply(reduced, x, shape, packed.reduce, relu=True)
+        self._apply(reduced, x, shape, packed.reduce, pitch=self.pitch, relu=True)
         self._keep_layer(f"{block.name}.reduce", reduced, reduced_shape)
         rows, cols = -(-height // block.stride), -(-width // block.stride)
         middle = self._spatial(reduced, reduced_shape, packed)
         self._keep_layer(f"{block.name}.spatial", middle, (batch, rows, cols, reduced_shape[3]),
                          packed.order)
-        self.shape = (batch, rows, cols, packed.expand.channels)
-        y, shortcut = self._buffer(self.shape), x
+        self.shape, shortcut = (batch, rows, cols, packed.expand.channels), x
         if packed.shortcut is not None:
             # The shortcut takes every stride-th pixel, from the first.
-            shortcut = self._buffer(self.shape)
-            self._apply(shortcut, x, shape, packed.shortcut, stride=block.stride)
+            pitch, self.pitch = self.pitch, pixel_pitch(packed.expand.channels, self.dtype)
+            shortcut = self._buffer((batch, rows, cols, self.pitch))
+            self._apply(shortcut, x, shape, packed.shortcut, stride=block.stride, pitch=pitch,
+                        pitch_out=self.pitch)
+        # Where the input is added as it is, the output has its pitch.
+        y = self._buffer((batch, rows, cols, self.pitch))
         self._apply(y, middle, (batch, rows, cols, reduced_shape[3]), packed.expand,
-                    residual=shortcut, relu=True)
-        self._keep_layer(block.name, y, self.shape)
+                    pitch_out=self.pitch, residual=shortcut, relu=True)
+        self._keep_layer(block.name, y, (batch, rows, cols, self.pitch),
+                         slice(packed.expand.channels))
         self._release(*{id(buffer): buffer for buffer in (reduced, middle, x, shortcut)}.values())
         return y
 
