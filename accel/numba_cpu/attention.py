@@ -18,6 +18,7 @@ from .norm import folded
 from .pack import pack
 from .panels import Packed, pack_weights
 from .plan import Array, Plan, Plans
+from .sharing import THREADS
 from .sources import Source, keys_of
 from .tables import Tables, head_tables
 from .window_attention import Terms, window_attention_kernel
@@ -45,7 +46,7 @@ def attend(plan: Plan, out: Array, shape: tuple[int, ...], query: Source, key: S
     terms = Terms(keys.present, dtype.type(keys.content), options.position == "relative",
                   dtype.type(keys.position), query.start, query.stride, relu)
     plan.launch(window_attention_kernel, out, query.array, packed, values, *tables, halves, bias,
-                terms, frame)
+                terms, frame, THREADS)
     for buffer in (packed, values):
         if buffer.size:
             plan.release(buffer)

@@ -5,7 +5,6 @@ rows, the contiguous run of pixels and channels below it in an image with its ze
 product of matrices is the case of one such run.
 """
 
-import math
 
 import numpy as np
 
@@ -13,14 +12,15 @@ from .canvas import Canvas, canvas_kernel
 from .gemm import LINE, NOTHING, PIXELS, UNROLLED, WEIGHTS, Fetch, Tile, Walk, gemm_kernel
 from .panels import COLUMNS, Packed
 from .plan import Array, Plan
+from .sharing import THREADS
 from .vector_types import Constant
 from .vector_width import lanes_of, vector_bytes
 
 # Pixels of a tile: as many as 32 registers hold sums for with AVX-512, 16 otherwise; fewer where
 # that leaves fewer pixels over.
 ROWS = {64: (12, 10), 32: (6, 5), 16: (6, 5)}
-# Threads that share a product evenly.
-TASKS = 16
+# At least so many, that threads end together.
+TASKS = 32
 # Numbers of a block of pixels, which stay in the second cache for all panels.
 BLOCK = 1 << 16
 MOST_PIXELS = 144
@@ -40,18 +40,15 @@ def dense(plan: Plan, out: Array, x: Array, packed: Packed, walk: Walk, *,
         return
     rows = min(ROWS[vector_bytes()], key=lambda rows: -total % rows)
     count, tiles = packed.panels.size // 3, -(-total // rows)
-    # Blocks of one size, and as many tasks as keep every thread busy to the end.
     blocks = -(-tiles // max(2, min(MOST_PIXELS, BLOCK // taps) // rows))
-    groups = TASKS // math.gcd(blocks, TASKS)
-    if blocks > TASKS:
-        blocks, groups = -(-blocks // TASKS) * TASKS, 1
+    groups = max(1, round(TASKS / blocks))
     tiles, group = -(-tiles // blocks), -(-count // groups)
     shape = Tile(lanes_of(x.dtype), Constant(rows), Constant(COLUMNS), Constant(rows * COLUMNS),
                  Constant(UNROLLED), Constant(1),
                  Constant(-(-rows * UNROLLED * x.dtype.itemsize // LINE)))
     plan.launch(gemm_kernel, out, x, packed.weights, packed.panels, packed.bias,
                 packed.bias[:0] if residual is None else residual, relu, shape, FETCH,
-                tiles * rows, group, walk)
+                tiles * rows, group, walk, THREADS)
 
 
 def pixel_pitch(channels: int, dtype: np.dtype) -> int:

@@ -20,6 +20,7 @@ import numpy as np
 
 from .jit import helper, inlined, kernel, prange, signed
 from .scratch import scratch
+from .sharing import next_task, none_taken
 from .vector_rows import loads, rectified, splats, stores
 from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
 from .vectors import prefetch, take
@@ -246,30 +247,37 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
 
 @kernel
 def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, bias: Any, residual: Any, relu: bool,
-                shape: Tile, fetch: Fetch, block: int, group: int, walk: Walk) -> None:
-    """Write every number of `out`; a task is `block` pixels, whole tiles, and `group` panels."""
+                shape: Tile, fetch: Fetch, block: int, group: int, walk: Walk,
+                threads: int) -> None:
+    """Write every number of `out`; a task is `block` pixels, whole tiles, and `group` panels.
+
+    threads  THREADS of sharing.py
+    """
     after = Epilogue(bias, residual, relu)
     total, rows = walk.batch * walk.height * walk.width, shape.rows.value
     blocks, count = (total + block - 1) // block, panels.size // 3
     groups = (count + group - 1) // group
     apart = weights.size > total * walk.segments * walk.taps
     far = walk.segments == 1 and walk.taps >= FEWEST_TAPS and walk.taps % UNROLLED == 0
-    for index in prange(blocks * groups):
-        task = signed(index)
-        # Threads take neighbouring tasks: the larger of the two is shared out among them.
-        number, part = (task % blocks, task // blocks) if apart else (task // groups, task % groups)
-        first = part * group
+    tasks, taken = blocks * groups, none_taken(threads)
+    for thread in prange(threads):
         # Past the block come the pixels that are read next.
         sources, targets = np.empty(block + rows, np.int64), np.empty(block + rows, np.int64)
         partial = scratch(block * shape.lanes.value * shape.columns.value, out)
-        pixels = min(block, locate(number * block, sources, targets, walk))
-        for panel in range(first, min(first + group, count)):
-            if far and panel == 0 and not apart:
-                write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
-                            shape, fetch.pixels, after, walk)
-            elif far and number == 0:
-                write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
-                            shape, fetch.weights, after, walk)
-            else:
-                write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
-                            shape, fetch.nothing, after, walk)
+        task = next_task(signed(thread), taken, tasks)
+        while task < tasks:
+            # Neighbouring tasks share the larger of the two.
+            number, first = ((task % blocks, task // blocks * group) if apart
+                             else (task // groups, task % groups * group))
+            pixels = min(block, locate(number * block, sources, targets, walk))
+            for panel in range(first, min(first + group, count)):
+                if far and panel == 0 and not apart:
+                    write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
+                                shape, fetch.pixels, after, walk)
+                elif far and number == 0:
+                    write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
+                                shape, fetch.weights, after, walk)
+                else:
+                    write_panel(panel, pixels, sources, targets, partial, out, x, weights, panels,
+                                shape, fetch.nothing, after, walk)
+            task = next_task(signed(thread), taken, tasks)

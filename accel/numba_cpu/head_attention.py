@@ -12,6 +12,7 @@ from .head_layout import HeadFrame
 from .head_logits import Counts, Logits, Sizes, add_content, add_position
 from .jit import helper, inlined, kernel, prange, signed
 from .scratch import scratch
+from .sharing import next_task, none_taken
 from .vector_exp import scaled_powers
 from .vector_rows import (
     add_both,
@@ -242,22 +243,27 @@ def attend_strips(line: int, first: int, last: int, units: int, group: int, out:
 @kernel
 def head_attention_kernel(out: Any, qkv: Any, row_table: Any, col_table: Any, bias: Any,
                           chunks: int, groups: int, units: int, run: int, terms: Logits,
-                          after: Output, sizes: Sizes, counts: Counts, frame: HeadFrame) -> None:
+                          after: Output, sizes: Sizes, counts: Counts, frame: HeadFrame,
+                          threads: int) -> None:
     """Write every pixel of `out`, flat (batch, height, width, channels).
 
     A task is `run` strips of one image row and group of heads, `units` units each.
+    threads  THREADS of sharing.py
     """
     lanes, chunk = sizes.lanes.value, sizes.vectors.value * sizes.lanes.value
     pixels = units * (lanes // sizes.heads.value)
     strips = (frame.width + pixels - 1) // pixels
     across = (strips + run - 1) // run
-    for index in prange(frame.batch * frame.height * groups * across):
-        task = signed(index)
-        first, group = task % across * run, task // across % groups
+    tasks, taken = frame.batch * frame.height * groups * across, none_taken(threads)
+    for thread in prange(threads):
         s = scratch(units * counts.extent * counts.extent * lanes, out)
         waiting, parts = scratch(2 * chunk, out), scratch(counts.extent * lanes, out)
         own, near, entries = (np.empty(pixels, np.int64), np.empty(pixels, np.int64),
                               np.empty(pixels, np.int64))
-        attend_strips(task // across // groups, first, min(first + run, strips), units, group, out,
-                      qkv, row_table, col_table, bias, s, waiting, parts, own, near, entries,
-                      chunks, groups, terms, after, sizes, counts, frame)
+        task = next_task(signed(thread), taken, tasks)
+        while task < tasks:
+            first, group = task % across * run, task // across % groups
+            attend_strips(task // across // groups, first, min(first + run, strips), units, group,
+                          out, qkv, row_table, col_table, bias, s, waiting, parts, own, near,
+                          entries, chunks, groups, terms, after, sizes, counts, frame)
+            task = next_task(signed(thread), taken, tasks)

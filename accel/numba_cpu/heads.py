@@ -19,6 +19,7 @@ from .head_tables import LaneTables, lane_tables
 from .head_weights import pack_heads_kernel
 from .panels import Packed, panel_lanes
 from .plan import Array, Plan
+from .sharing import THREADS
 from .sources import Keys, Source, keys_of
 from .vector_exp import LOG2E
 from .vector_types import Constant
@@ -162,4 +163,4 @@ def _launch(plan: Plan, out: Array, blocks: Floats, tables: LaneTables | None, k
     plan.launch(head_attention_kernel, out, blocks, tables.row, tables.col, bias, arranged.chunks,
                 arranged.groups, units, run, terms, after, sizes,
                 Counts(arranged.lanes, arranged.heads, options.extent, arranged.depths,
-                       arranged.chunks * arranged.chunk), frame)
+                       arranged.chunks * arranged.chunk), frame, THREADS)

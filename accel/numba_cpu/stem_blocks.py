@@ -22,6 +22,7 @@ from .head_logits import Sizes
 from .jit import helper, inlined, kernel, prange, signed
 from .plan import Array, Plan
 from .scratch import scratch
+from .sharing import THREADS, next_task, none_taken
 from .stem_weights import FOUR, StemWeights
 from .vector_exp import LOG2E
 from .vector_rows import (
@@ -214,18 +215,25 @@ def attend_line(line: int, out: Any, image: Any, values: Any, query: Any, key: A
 
 @kernel
 def stem_kernel(out: Any, image: Any, values: Any, query: Any, key: Any, value: Any, bias: Any,
-                sizes: Sizes, blocks: StemBlocks) -> None:
-    """Write every pixel of `out`, flat (batch, block rows, block cols, heads, depth)."""
+                sizes: Sizes, blocks: StemBlocks, threads: int) -> None:
+    """Write every pixel of `out`, flat (batch, block rows, block cols, heads, depth).
+
+    threads  THREADS of sharing.py
+    """
     window, line = blocks.window, blocks.units * sizes.lanes.value
     down = (blocks.height + window - 1) // window
-    for index in prange(blocks.batch * down):
-        # Slots that only fill up units stay zero.
-        x, qkv = scratch(blocks.taps * line, out), scratch(3 * blocks.vectors * line, out)
-        x[:], qkv[:] = 0, 0
-        s = scratch(window * window * line, out)
-        best = scratch(blocks.vectors * sizes.lanes.value, out)
-        attend_line(signed(index), out, image, values, query, key, value, bias, x, qkv, s, best,
-                    sizes, blocks)
+    tasks, taken = blocks.batch * down, none_taken(threads)
+    for thread in prange(threads):
+        task = next_task(signed(thread), taken, tasks)
+        while task < tasks:
+            # Slots that only fill up units stay zero.
+            x, qkv = scratch(blocks.taps * line, out), scratch(3 * blocks.vectors * line, out)
+            x[:], qkv[:] = 0, 0
+            s = scratch(window * window * line, out)
+            best = scratch(blocks.vectors * sizes.lanes.value, out)
+            attend_line(task, out, image, values, query, key, value, bias, x, qkv, s, best, sizes,
+                        blocks)
+            task = next_task(signed(thread), taken, tasks)
 
 
 def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],
@@ -240,4 +248,4 @@ def attend_blocks(plan: Plan, out: Array, images: Array, shape: tuple[int, ...],
     plan.launch(stem_kernel, out, images, values, weights.query, weights.key, weights.value,
                 weights.bias, sizes,
                 StemBlocks(batch, height, width, taps, weights.window, weights.depth,
-                           weights.vectors, weights.units, values.size))
+                           weights.vectors, weights.units, values.size), THREADS)

@@ -18,6 +18,7 @@ import numpy as np
 from .frame import EXCLUDE, SHIFT, Frame
 from .jit import helper, kernel, prange, signed
 from .lanes import LANES, STEP, U, clear, dot_one, dot_two, mix_one, mix_two, weigh
+from .sharing import next_task, none_taken
 from .softmax import softmax
 
 
@@ -244,9 +245,15 @@ def attend(image: int, strip: int, out: Any, query: Any, key: Any, value: Any, r
 @kernel
 def window_attention_kernel(out: Any, query: Any, key: Any, value: Any, row_table: Any,
                             col_table: Any, halves: Any, bias: Any, terms: Terms,
-                            frame: Frame) -> None:
-    """Write every pixel of `out`, flat (batch, height, width, heads, depth)."""
-    for index in prange(frame.batch * frame.heads * frame.strips):
-        task = signed(index)
-        attend(task // frame.strips, task % frame.strips, out, query, key, value, row_table,
-               col_table, halves, bias, terms, frame)
+                            frame: Frame, threads: int) -> None:
+    """Write every pixel of `out`, flat (batch, height, width, heads, depth).
+
+    threads  THREADS of sharing.py
+    """
+    tasks, taken = frame.batch * frame.heads * frame.strips, none_taken(threads)
+    for thread in prange(threads):
+        task = next_task(signed(thread), taken, tasks)
+        while task < tasks:
+            attend(task // frame.strips, task % frame.strips, out, query, key, value, row_table,
+                   col_table, halves, bias, terms, frame)
+            task = next_task(signed(thread), taken, tasks)
