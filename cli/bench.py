@@ -83,7 +83,9 @@ def layer(batch: int | None, threads: int | None, rounds: int, quick: bool,
     \b
     sasakit layer                  projections and attention, channels-last arrays, weights packed
     sasakit layer, channels first  the same as a drop-in, converting there and back
-    sasakit core                   attention of queries, keys and values that are there already
+    sasakit core                   attention of queries, keys and values, as a layer's projections
+                                   leave them
+    sasakit core, called alone     the same of plain arrays, arranging them first
     torch conv3x3                  the convolution of the same width, channels-last memory
     torch conv3x3, packed          the same, its weights laid out once, as compiled models do
     torch layer, core, unfold      as most people write them: windows gathered, in two ways

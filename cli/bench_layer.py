@@ -1,7 +1,8 @@
 """Attention layers at the shapes of ResNet-50, their cores, and the convolution of the same width.
 
 Ours takes and returns channels-last arrays; as a drop-in it is given channels-first ones, and the
-conversion there and back is counted. torch is given the layout it likes.
+conversion there and back is counted. Our core is given what a layer's projections would give it;
+called alone, it arranges its arguments first. torch is given the layout it likes.
 """
 
 import functools
@@ -13,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from sasakit.accel import resolve_backend
-from sasakit.accel.numba_cpu import AttentionLayer
+from sasakit.accel.numba_cpu import AttentionLayer, arranged_attention
 from sasakit.reference import AttentionOptions, random_layer_weights
 
 from .bench_rounds import Contest, Missing, Run, Work
-from .bench_targets import CONVOLUTION, CORE, DROP_IN, LAYER
+from .bench_targets import CALLED_CORE, CONVOLUTION, CORE, DROP_IN, LAYER
 
 if TYPE_CHECKING:
     from .bench_torch import LayerPeers
@@ -169,7 +170,8 @@ def _enter_ours(contest: Contest, inputs: Inputs, works: Works, options: Attenti
 
     contest.enter(LAYER, LAYER, works.layer, our_layer(inputs, options))
     contest.enter(DROP_IN, LAYER, works.layer, drop_in)
-    contest.enter(CORE, CORE, works.core, lambda: backend.local_attention(
+    contest.enter(CORE, CORE, works.core, arranged_attention(**inputs.core, options=options))
+    contest.enter(CALLED_CORE, CORE, works.core, lambda: backend.local_attention(
         *inputs.core.values(), options=options))
 
 

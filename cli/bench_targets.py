@@ -12,7 +12,8 @@ WHERE = "Targets were set for machines with AVX-512: two cores of Zen 5, float32
 
 DISTURBED = "not judged: other processes ran in every round"
 
-LAYER, DROP_IN, CORE = "sasakit layer", "sasakit layer, channels first", "sasakit core"
+LAYER, DROP_IN = "sasakit layer", "sasakit layer, channels first"
+CORE, CALLED_CORE = "sasakit core", "sasakit core, called alone"
 CONVOLUTION = ("torch conv3x3", "torch conv3x3, packed")
 UNFOLD_CORE = ("torch core, unfold, einsum", "torch core, unfold, matmul")
 UNFOLD_LAYER = ("torch layer, unfold, einsum", "torch layer, unfold, matmul")

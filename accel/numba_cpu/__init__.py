@@ -2,11 +2,11 @@
 
 float32 and float64; each is computed in its own precision. Importing this picks Numba's threading
 layer where the user has not, and leaves the number of threads alone. `AttentionLayer` and the
-networks of `load` pack their weights once.
+networks of `load` pack their weights once; `arranged_attention` is for measuring.
 """
 
 from .arrays import from_numpy, to_numpy
-from .attention import AttentionLayer, attention_layer, local_attention
+from .attention import AttentionLayer, arranged_attention, attention_layer, local_attention
 from .average_pool import average_pool
 from .mixture import value_mixture
 from .network import Network, load
@@ -16,6 +16,7 @@ from .stems import stem
 name = "numba"
 
 __all__ = [
-    "AttentionLayer", "Network", "attention_layer", "average_pool", "from_numpy", "load",
-    "local_attention", "name", "relative_logits", "stem", "to_numpy", "value_mixture",
+    "AttentionLayer", "Network", "arranged_attention", "attention_layer", "average_pool",
+    "from_numpy", "load", "local_attention", "name", "relative_logits", "stem", "to_numpy",
+    "value_mixture",
 ]

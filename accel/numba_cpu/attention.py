@@ -1,7 +1,8 @@
 """local_attention and attention_layer: chapter 5, on the window kernel."""
 
+import functools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -65,24 +66,62 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
         lambda: check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options),
         options, query, key, value, rel_row, rel_col)
     shape, out = query.shape, empty(query.shape, query)
+    row, col, halves = _tables_for(query, rel_row, rel_col, options)
+    build = functools.partial(_add_attention, shape=shape, halves=halves, options=options)
+    _plans.run(("local_attention", shape, out.dtype.str, options, _lanes(query)), build,
+               [out, query, key if options.content else None, value, row, col])
+    return out
+
+
+def arranged_attention(query: Floats, key: Floats, value: Floats, rel_row: Floats,
+                       rel_col: Floats, *, options: AttentionOptions) -> Callable[[], Floats]:
+    """`local_attention` of arrays that are arranged now, as a layer's projections leave them.
+
+    What is returned computes it whenever it is called, into the same array: the kernel alone, to
+    be measured. Arguments, and what is raised, are those of `local_attention`.
+    """
+    check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options)
+    plan, out = Plan(), empty(query.shape, query)
+    *tables, halves = _tables_for(query, rel_row, rel_col, options)
+    row, col = (None if table is None else flat(table) for table in tables)
+    _add_attention(plan, flat(out), flat(query), flat(key) if options.content else None,
+                   flat(value), row, col, shape=query.shape, halves=halves, options=options)
+    plan.run()
+
+    def run() -> Floats:
+        plan.run_last()
+        return out
+
+    return run
+
+
+def _lanes(query: Floats) -> HeadLanes | None:
+    heads, depth = query.shape[3:]
+    return head_lanes(heads, depth, query.dtype.newbyteorder("="))
+
+
+def _tables_for(query: Floats, rel_row: Floats | None, rel_col: Floats | None,
+                options: AttentionOptions) -> tuple[Floats | None, Floats | None, Integers]:
+    """Tables as `_add_attention` takes them, and their halves where those matter."""
+    heads, depth = query.shape[3:]
+    if _lanes(query) is None:
+        return head_tables(rel_row, rel_col, heads, depth, options, query)
+    return rel_row, rel_col, np.zeros(0, np.int64)
+
+
+def _add_attention(plan: Plan, out: Array, query: Array, key: Array | None, value: Array,
+                   row: Array | None, col: Array | None, *, shape: tuple[int, ...],
+                   halves: Integers, options: AttentionOptions) -> None:
+    """Write local attention of flat arrays; the shape is the queries'."""
     heads, depth = shape[3:]
     arranged = head_lanes(heads, depth, out.dtype)
-    if arranged is None:
-        rel_row, rel_col, halves = head_tables(rel_row, rel_col, heads, depth, options, query)
-    arrays = [out, query, key if options.content else None, value, rel_row, rel_col]
-
-    def build(plan: Plan, to: Array, q: Array, k: Array | None, v: Array, row: Array | None,
-              col: Array | None) -> None:
-        query, value = Source(q, 0, heads * depth), Source(v, 0, heads * depth)
-        key = None if k is None else Source(k, 0, heads * depth)
-        if arranged is not None:
-            attend_arranged(plan, to, shape, query, key, value, (row, col), options, arranged)
-        elif row is not None and col is not None:
-            attend(plan, to, shape, query, key, value, (row, col), halves, options,
-                   np.zeros(heads * depth, out.dtype))
-
-    _plans.run(("local_attention", shape, out.dtype.str, options, arranged), build, arrays)
-    return out
+    q, v = Source(query, 0, heads * depth), Source(value, 0, heads * depth)
+    k = None if key is None else Source(key, 0, heads * depth)
+    if arranged is not None:
+        attend_arranged(plan, out, shape, q, k, v, (row, col), options, arranged)
+    elif row is not None and col is not None:
+        attend(plan, out, shape, q, k, v, (row, col), halves, options,
+               np.zeros(heads * depth, out.dtype))
 
 
 class WindowLayer(NamedTuple):

@@ -6,7 +6,14 @@ import weakref
 import numpy as np
 import pytest
 
-from sasakit.accel.numba_cpu import AttentionLayer, attention_layer, heads, load
+from sasakit.accel.numba_cpu import (
+    AttentionLayer,
+    arranged_attention,
+    attention_layer,
+    heads,
+    load,
+    local_attention,
+)
 from sasakit.accel.numba_cpu.canvas import Canvas, canvas_kernel
 from sasakit.accel.numba_cpu.plan import Plan, Plans
 from sasakit.reference import AttentionOptions, NetworkSpec, random_layer_weights, random_weights
@@ -137,6 +144,21 @@ def test_a_layer_packed_once_gives_what_the_operation_gives():
     for x, y in zip(images, expected, strict=True):
         for _ in range(2):
             assert (layer(x) == y).all()
+
+
+@pytest.mark.parametrize("content", [True, False])
+@pytest.mark.parametrize("count", [8, 3])
+def test_what_is_arranged_once_is_attended_again(count, content):
+    options = AttentionOptions(extent=3, heads=count, content=content)
+    query, key, value = (draw(1, 5, 6, count, 8, seed=seed) for seed in range(3))
+    tables = [draw(options.table_rows, 4, seed=seed) for seed in (3, 4)]
+    expected = local_attention(query, key, value, *tables, options=options)
+    run = arranged_attention(query, key, value, *tables, options=options)
+    for _ in range(2):
+        y = run()
+        assert (y == expected).all()
+        y[...] = np.nan
+        key[...] = 0
 
 
 def test_a_layer_says_what_does_not_fit():

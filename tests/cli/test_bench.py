@@ -230,8 +230,9 @@ def test_layer_json():
                           "contestants", "missing"]
     assert case["shape"] == {"size": 5, "channels": 8, "extent": 3}
     assert [row["name"] for row in case["contestants"]] == [
-        "sasakit layer", "sasakit layer, channels first", "sasakit core", "torch conv3x3",
-        "torch conv3x3, packed", "torch layer, unfold, einsum", "torch core, unfold, einsum"]
+        "sasakit layer", "sasakit layer, channels first", "sasakit core",
+        "sasakit core, called alone", "torch conv3x3", "torch conv3x3, packed",
+        "torch layer, unfold, einsum", "torch core, unfold, einsum"]
     ours, core = case["contestants"][0], case["contestants"][2]
     assert list(ours) == ["name", "against", "milliseconds", "ratio", "flops", "bytes", "gflops",
                           "share_of_peak", "note"]
