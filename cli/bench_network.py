@@ -34,7 +34,7 @@ SPEC = NetworkSpec(depth=50)
 BATCHES = (1, 8)
 # With --quick: seconds that all of it may take, and for each case those of its turns, at most, and
 # those that are kept for what comes after them.
-QUICK_SECONDS = 36.0
+QUICK_SECONDS = 34.0
 QUICK_TURNS = ((6.5, 13.0), (4.0, 6.0), (2.5, 2.0))
 # Of peers, those that take part in what follows the first case, with --quick.
 FASTEST = 2

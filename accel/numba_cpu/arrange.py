@@ -12,7 +12,7 @@ import numpy as np
 
 from .arrays import Floats
 from .head_layout import HeadFrame, HeadLanes
-from .jit import helper, inlined, kernel, prange, signed
+from .jit import inlined, kernel, prange, signed
 from .plan import Array, Plan
 from .vector_rows import loads, stores, times, transposed
 from .vector_types import Constant
@@ -50,7 +50,7 @@ def arrange_squares(out: Any, target: int, x: Any, source: int, heads: Any, how:
     return whole
 
 
-@helper
+@inlined
 def arrange_pixel(out: Any, target: int, x: Any, source: int, embedding: Any, pixel: int,
                   heads: Any, how: Arranging, frame: HeadFrame) -> None:
     """Write every depth of one pixel and one group of heads."""
