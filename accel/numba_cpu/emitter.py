@@ -117,12 +117,13 @@ class Emitter:
             place = self.builder.add(place, apart)
         return found
 
-    def starts(self, tile: int, rows: int, args: Any) -> list[Any]:
-        """Where every vector of a tile is in an array, from the places of its rows."""
+    def starts(self, tile: int, rows: int, offset: int, args: Any) -> list[Any]:
+        """Where every vector of a tile is in an array, an offset from the places of its rows."""
         kind, places = self.signature.args[tile], self.members(args[rows])
-        columns = kind.count // len(places)
-        return [self.builder.add(place, self.number(column * kind.dtype.lanes))
-                for place in places for column in range(columns)]
+        columns, offset = kind.count // len(places), self.whole(offset, args)
+        firsts = [self.builder.add(place, offset) for place in places]
+        return [self.builder.add(first, self.number(column * kind.dtype.lanes))
+                for first in firsts for column in range(columns)]
 
     def members(self, row: Any) -> list[Any]:
         """The vectors of a row."""

@@ -22,7 +22,7 @@ from .jit import helper, inlined, kernel, prange, signed
 from .scratch import scratch
 from .sharing import next_task, none_taken
 from .vector_rows import loads, rectified, splats, stores
-from .vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
+from .vector_tiles import add_outers, plus_columns, plus_loaded, prefetch_rows, store_tile
 from .vectors import prefetch, take
 
 PIECE = 256  # taps whose weights stay in the first cache together
@@ -87,11 +87,13 @@ class Epilogue(NamedTuple):
 
     bias      by channel, as many as all panels hold
     residual  as the output
+    ahead     what is read where the output is written: the residual, or the output itself
     relu      whether what is negative becomes zero
     """
 
     bias: Any
     residual: Any
+    ahead: Any
     relu: bool
 
 
@@ -179,15 +181,16 @@ def finish_part(out: Any, target: int, scratch: Any, start: int, bias: int, coun
 
 
 @inlined
-def finish(out: Any, to: Any, sums: Any, bias: int, shape: Tile, after: Epilogue) -> None:
+def finish(out: Any, to: Any, channel: int, sums: Any, bias: int, shape: Tile,
+           after: Epilogue) -> None:
     """Write a tile: sums + bias + residual, then ReLU when asked; NaN passes it."""
     sums = plus_columns(sums, loads(shape.lanes, after.bias, bias, shape.lanes.value,
                                     shape.columns))
     if after.residual.size > 0:
-        sums = plus_loaded(sums, after.residual, to)
+        sums = plus_loaded(sums, after.residual, to, channel)
     if after.relu:
         sums = rectified(sums)
-    store_tile(out, to, sums)
+    store_tile(out, to, channel, sums)
 
 
 @helper
@@ -203,7 +206,6 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
     lanes, rows = shape.lanes.value, shape.rows.value
     wide = lanes * shape.columns.value
     place = panel * walk.segments * walk.taps * wide
-    starts = np.empty(rows, np.int64)
     together, tiles = max(1, PIECE // walk.taps), (pixels + rows - 1) // rows
     for segment in range(0, walk.segments, together):
         for piece in range(0, walk.taps, PIECE):
@@ -212,12 +214,11 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
             here = place + (segment * walk.taps + piece) * wide
             coming, step = here + taps * wide, -(-UNROLLED * wide // tiles)
             for first in range(0, pixels, rows):
-                # Where the tile is written is on its way while it is computed.
-                for row in range(rows):
-                    starts[row] = targets[first + row] + channel
-                    if last:
-                        prefetch(out, starts[row])
-                        prefetch(after.residual, starts[row])
+                if last:
+                    # Where the tile is written is on its way while it is computed.
+                    to = take(targets, first, shape.rows)
+                    prefetch_rows(out, to, channel)
+                    prefetch_rows(after.ahead, to, channel)
                 at, waiting = take(sources, first, shape.rows), first * wide
                 if segment + piece == 0:
                     sums = splats(shape.lanes, x.dtype.type(0), shape.vectors)
@@ -238,7 +239,8 @@ def write_panel(panel: int, pixels: int, sources: Any, targets: Any, partial: An
                 if not last or count < wide:
                     stores(partial, waiting, lanes, sums)
                 else:
-                    finish(out, take(starts, 0, shape.rows), sums, panel * wide, shape, after)
+                    finish(out, take(targets, first, shape.rows), channel, sums, panel * wide,
+                           shape, after)
     if count < wide:
         for pixel in range(pixels):
             finish_part(out, targets[pixel] + channel, partial, pixel * wide, panel * wide, count,
@@ -253,7 +255,7 @@ def gemm_kernel(out: Any, x: Any, weights: Any, panels: Any, bias: Any, residual
 
     threads  THREADS of sharing.py
     """
-    after = Epilogue(bias, residual, relu)
+    after = Epilogue(bias, residual, residual if residual.size > 0 else out, relu)
     total, rows = walk.batch * walk.height * walk.width, shape.rows.value
     blocks, count = (total + block - 1) // block, panels.size // 3
     groups = (count + group - 1) // group

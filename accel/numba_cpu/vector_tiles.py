@@ -58,31 +58,43 @@ def _plus_columns(emitter: Emitter, args: Any) -> Any:
                         for n, each in enumerate(emitter.members(args[0]))])
 
 
-def plus_loaded(tile: Any, a: Any, places: Any) -> Any:
-    """Add a[places[r] + c lanes:...] to vector (r, c) of a tile."""
+def plus_loaded(tile: Any, a: Any, places: Any, offset: int) -> Any:
+    """Add a[places[r] + offset + c lanes:...] to vector (r, c) of a tile."""
     columns, lanes = len(tile) // len(places), len(tile[0])
-    starts = [place + c * lanes for place in places for c in range(columns)]
+    starts = [place + offset + c * lanes for place in places for c in range(columns)]
     return tuple(each + a[start:start + lanes] for each, start in zip(tile, starts, strict=True))
 
 
-@emits(plus_loaded, lambda tile, a, places: tile)
+@emits(plus_loaded, lambda tile, a, places, offset: tile)
 def _plus_loaded(emitter: Emitter, args: Any) -> Any:
     kind, array = emitter.signature.return_type.dtype, emitter.array(1, args)
     return emitter.row([
         emitter.builder.fadd(each, emitter.load(array, start, kind)) for each, start in zip(
-            emitter.members(args[0]), emitter.starts(0, 2, args), strict=True)])
+            emitter.members(args[0]), emitter.starts(0, 2, 3, args), strict=True)])
 
 
-def store_tile(a: Any, places: Any, tile: Any) -> None:
-    """Write vector (r, c) of a tile to a[places[r] + c lanes:...]."""
+def store_tile(a: Any, places: Any, offset: int, tile: Any) -> None:
+    """Write vector (r, c) of a tile to a[places[r] + offset + c lanes:...]."""
     columns, lanes = len(tile) // len(places), len(tile[0])
     for n, each in enumerate(tile):
-        store(a, places[n // columns] + n % columns * lanes, each)
+        store(a, places[n // columns] + offset + n % columns * lanes, each)
 
 
-@emits(store_tile, lambda a, places, tile: types.void)
+@emits(store_tile, lambda a, places, offset, tile: types.void)
 def _store_tile(emitter: Emitter, args: Any) -> Any:
-    kind, array = emitter.signature.args[2].dtype, emitter.array(0, args)
-    for each, start in zip(emitter.members(args[2]), emitter.starts(2, 1, args), strict=True):
+    kind, array = emitter.signature.args[3].dtype, emitter.array(0, args)
+    for each, start in zip(emitter.members(args[3]), emitter.starts(3, 1, 2, args), strict=True):
         emitter.store(array, start, each, kind)
+    return emitter.context.get_dummy_value()
+
+
+def prefetch_rows(a: Any, places: Any, offset: int) -> None:
+    """Bring the cache lines of a[places[r] + offset] nearer; places outside are no error."""
+
+
+@emits(prefetch_rows, lambda a, places, offset: types.void)
+def _prefetch_rows(emitter: Emitter, args: Any) -> Any:
+    array, offset = emitter.array(0, args), emitter.whole(2, args)
+    for place in emitter.members(args[1]):
+        emitter.prefetch(array, emitter.builder.add(place, offset))
     return emitter.context.get_dummy_value()

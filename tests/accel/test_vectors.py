@@ -24,7 +24,13 @@ from sasakit.accel.numba_cpu.vector_rows import (
     times,
     transposed,
 )
-from sasakit.accel.numba_cpu.vector_tiles import add_outers, plus_columns, plus_loaded, store_tile
+from sasakit.accel.numba_cpu.vector_tiles import (
+    add_outers,
+    plus_columns,
+    plus_loaded,
+    prefetch_rows,
+    store_tile,
+)
 from sasakit.accel.numba_cpu.vector_types import Constant
 from sasakit.accel.numba_cpu.vectors import larger, load, prefetch, span, splat, spread, store, take
 
@@ -63,7 +69,8 @@ def tiles(out, a, b, lanes, count, rows, heads):
     targets = take(np.array([0, 100, 300]), 0, rows)
     columns = loads(lanes, b, 3, lanes.value, heads)
     tile = add_outers(splats(lanes, a[0], count), a, places, 2, b, 11, rows)
-    store_tile(out, targets, rectified(plus_loaded(plus_columns(tile, columns), b, places)))
+    prefetch_rows(out, places, 10 ** 6)
+    store_tile(out, targets, 2, rectified(plus_loaded(plus_columns(tile, columns), b, places, 3)))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
