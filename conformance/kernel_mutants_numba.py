@@ -61,7 +61,7 @@ NUMBA_MUTANTS = (
     _numba("STEM-6", "mixture-ignored", "stems", "                                         weights[\"nu\"]), factor)", "                                         0 * weights[\"nu\"]), factor)"),
     _numba("STEM-7", "last-rows-not-cut", "block_attention", "min(window, blocks.height - i)", "window"),
     _numba("NET-1", "blocks-miscounted", "network", "        for packed in self.network.blocks:\n", "        for packed in self.network.blocks[:-1]:\n"),
-    _numba("NET-2", "relu-missing", "network", "self._apply(reduced, x, shape, packed.reduce, relu=True)", "self._apply(reduced, x, shape, packed.reduce)"),
+    _numba("NET-2", "relu-missing", "network", "packed.reduce, pitch=self.pitch, relu=True)", "packed.reduce, pitch=self.pitch)"),
     _numba("NET-2", "residual-missing", "gemm", "        sums = plus_loaded(sums, after.residual, to)\n", "        sums = sums\n"),
     _numba("NET-3", "relu-missing-after-pool", "network", "average(self.plan, y, full, shape, relu=True)", "average(self.plan, y, full, shape, relu=False)"),
     _numba("NET-6", "norm-unshifted", "norm", "(shift - mean * factor)", "(shift)"),
