@@ -19,7 +19,7 @@ from .vector_width import lanes_of, vector_bytes
 # Pixels of a tile: as many as 32 registers hold sums for with AVX-512, 16 otherwise; fewer where
 # that leaves fewer pixels over, which is worth another kernel's compilation with large tiles only.
 ROWS = {64: (12, 10), 32: (6,), 16: (6,)}
-# At least so many, that threads end together.
+# About so many, that threads end together; more where the blocks of pixels are more.
 TASKS = 32
 # Numbers of a block of pixels, which stay in the second cache for all panels.
 BLOCK = 1 << 16
