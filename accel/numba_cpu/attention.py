@@ -26,6 +26,7 @@ from .window_attention import Terms, window_attention_kernel
 
 # Of calls whose weights come with them.
 _plans, _fitting = Plans(), Fitting()
+NO_HALVES = np.zeros(0, np.int64)
 
 
 def attend(plan: Plan, out: Array, shape: tuple[int, ...], query: Source, key: Source | None,
@@ -66,9 +67,12 @@ def local_attention(query: Floats, key: Floats | None, value: Floats, rel_row: F
         lambda: check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options),
         options, query, key, value, rel_row, rel_col)
     shape, out = query.shape, empty(query.shape, query)
-    row, col, halves = _tables_for(query, rel_row, rel_col, options)
-    build = functools.partial(_add_attention, shape=shape, halves=halves, options=options)
-    _plans.run(("local_attention", shape, out.dtype.str, options, _lanes(query)), build,
+    heads, depth = shape[3:]
+    arranged = head_lanes(heads, depth, out.dtype)
+    row, col, halves = _tables_for(query, rel_row, rel_col, options, arranged)
+    build = functools.partial(_add_attention, shape=shape, halves=halves, options=options,
+                              arranged=arranged)
+    _plans.run(("local_attention", shape, out.dtype.str, options, arranged), build,
                [out, query, key if options.content else None, value, row, col])
     return out
 
@@ -82,10 +86,13 @@ def arranged_attention(query: Floats, key: Floats, value: Floats, rel_row: Float
     """
     check_local_attention(NUMBA, query, key, value, rel_row, rel_col, options)
     plan, out = Plan(), empty(query.shape, query)
-    *tables, halves = _tables_for(query, rel_row, rel_col, options)
+    heads, depth = query.shape[3:]
+    arranged = head_lanes(heads, depth, out.dtype)
+    *tables, halves = _tables_for(query, rel_row, rel_col, options, arranged)
     row, col = (None if table is None else flat(table) for table in tables)
     _add_attention(plan, flat(out), flat(query), flat(key) if options.content else None,
-                   flat(value), row, col, shape=query.shape, halves=halves, options=options)
+                   flat(value), row, col, shape=query.shape, halves=halves, options=options,
+                   arranged=arranged)
     plan.run()
 
     def run() -> Floats:
@@ -95,26 +102,22 @@ def arranged_attention(query: Floats, key: Floats, value: Floats, rel_row: Float
     return run
 
 
-def _lanes(query: Floats) -> HeadLanes | None:
-    heads, depth = query.shape[3:]
-    return head_lanes(heads, depth, query.dtype.newbyteorder("="))
-
-
 def _tables_for(query: Floats, rel_row: Floats | None, rel_col: Floats | None,
-                options: AttentionOptions) -> tuple[Floats | None, Floats | None, Integers]:
+                options: AttentionOptions, arranged: HeadLanes | None
+                ) -> tuple[Floats | None, Floats | None, Integers]:
     """Tables as `_add_attention` takes them, and their halves where those matter."""
+    if arranged is not None:
+        return rel_row, rel_col, NO_HALVES
     heads, depth = query.shape[3:]
-    if _lanes(query) is None:
-        return head_tables(rel_row, rel_col, heads, depth, options, query)
-    return rel_row, rel_col, np.zeros(0, np.int64)
+    return head_tables(rel_row, rel_col, heads, depth, options, query)
 
 
 def _add_attention(plan: Plan, out: Array, query: Array, key: Array | None, value: Array,
                    row: Array | None, col: Array | None, *, shape: tuple[int, ...],
-                   halves: Integers, options: AttentionOptions) -> None:
+                   halves: Integers, options: AttentionOptions, arranged: HeadLanes | None
+                   ) -> None:
     """Write local attention of flat arrays; the shape is the queries'."""
     heads, depth = shape[3:]
-    arranged = head_lanes(heads, depth, out.dtype)
     q, v = Source(query, 0, heads * depth), Source(value, 0, heads * depth)
     k = None if key is None else Source(key, 0, heads * depth)
     if arranged is not None:

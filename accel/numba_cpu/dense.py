@@ -5,7 +5,6 @@ rows, the contiguous run of pixels and channels below it in an image with its ze
 product of matrices is the case of one such run.
 """
 
-
 import numpy as np
 
 from .canvas import Canvas, canvas_kernel

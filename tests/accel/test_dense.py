@@ -1,17 +1,14 @@
 """Matrix products of whole numbers, which float32 adds exactly, wherever something is fetched."""
 
-import os
-import subprocess
-import sys
 from typing import NamedTuple
 
 import numpy as np
 import pytest
+from kernel_processes import OTHER_WIDTHS, words_printed
 
 from sasakit.accel.numba_cpu.dense import dense, pixel_pitch, pixel_walk
 from sasakit.accel.numba_cpu.panels import pack_weights
 from sasakit.accel.numba_cpu.plan import Plan
-from sasakit.accel.numba_cpu.vector_width import WIDTHS, vector_bytes
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -72,19 +69,12 @@ def test_crowded_pixels_are_parted():
 
 
 SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
 from test_dense import PRODUCTS, is_exact
 print(*map(is_exact, PRODUCTS))
 """
 
 
-@pytest.mark.parametrize("setting", [
-    *({"SASAKIT_VECTOR_BYTES": str(width)} for width in WIDTHS if width != vector_bytes()),
-    {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
+@pytest.mark.parametrize("setting", [*OTHER_WIDTHS, {"NUMBA_BOUNDSCHECK": "1"}], ids=str)
 def test_every_width_and_within_bounds(setting, tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **setting}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, os.path.dirname(__file__)],
-                          env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True"] * len(PRODUCTS)
+    words = words_printed(SCRIPT, NUMBA_CACHE_DIR=str(tmp_path), **setting)
+    assert words == ["True"] * len(PRODUCTS)

@@ -7,10 +7,11 @@ from itertools import product
 
 import numpy as np
 import pytest
+from kernel_processes import OTHER_WIDTHS, words_printed
 
 from sasakit.accel import resolve_backend
 from sasakit.accel.numba_cpu.head_layout import head_lanes
-from sasakit.accel.numba_cpu.vector_width import WIDTHS, vector_bytes
+from sasakit.accel.numba_cpu.vector_width import WIDTHS
 from sasakit.conformance.case import Case
 from sasakit.conformance.property import agrees
 from sasakit.conformance.target import backend_target
@@ -72,8 +73,6 @@ def test_small_windows(extent):
 
 
 SCRIPT = """
-import sys
-sys.path.insert(0, sys.argv[1])
 from test_head_lanes import AttentionOptions, TARGET, agrees, core_case, layer_case
 for padding in ("zero", "exclude", "shift"):
     options = AttentionOptions(extent=3, heads=8, padding=padding)
@@ -82,25 +81,15 @@ for padding in ("zero", "exclude", "shift"):
 """
 
 
-# The machine's own width is that of all tests above.
-OTHER_WIDTHS = [width for width in WIDTHS if width != vector_bytes()]
-
-
 @pytest.mark.parametrize("setting", [
-    *({"SASAKIT_VECTOR_BYTES": str(width)} for width in OTHER_WIDTHS),
-    {"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_DISABLE_JIT": "1"}], ids=str)
+    *OTHER_WIDTHS, {"NUMBA_BOUNDSCHECK": "1"}, {"NUMBA_DISABLE_JIT": "1"}], ids=str)
 def test_every_width_and_mode(setting, tmp_path):
-    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), **setting}
-    done = subprocess.run([sys.executable, "-c", SCRIPT, os.path.dirname(__file__)],
-                          env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True"] * 6
+    words = words_printed(SCRIPT, NUMBA_CACHE_DIR=str(tmp_path), **setting)
+    assert words == ["True"] * 6
 
 
 # Interpreted, a write outside its array is an error.
 LAYERS = """
-import sys
-sys.path.insert(0, sys.argv[1])
 from test_head_lanes import AttentionOptions, TARGET, agrees, layer_case
 for heads, depth in ((12, 6), (2, 36), (4, 20), (20, 4), (6, 12), (8, 10), (16, 4)):
     options = AttentionOptions(extent=2, heads=heads)
@@ -111,11 +100,8 @@ for heads, depth in ((12, 6), (2, 36), (4, 20), (20, 4), (6, 12), (8, 10), (16, 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_layers_of_any_heads_at_every_width(width):
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "SASAKIT_VECTOR_BYTES": str(width)}
-    done = subprocess.run([sys.executable, "-c", LAYERS, os.path.dirname(__file__)],
-                          env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["True"] * 14
+    words = words_printed(LAYERS, NUMBA_DISABLE_JIT="1", SASAKIT_VECTOR_BYTES=str(width))
+    assert words == ["True"] * 14
 
 
 def test_a_width_that_is_none_is_refused():
