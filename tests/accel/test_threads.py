@@ -1,13 +1,12 @@
 """The kernels under threads and forks: the same bits for any number, safe from several at once."""
 
 import os
-import subprocess
-import sys
 import threading
 
 import numba
 import numpy as np
 import pytest
+from kernel_processes import words_printed
 
 from sasakit.accel import resolve_backend
 from sasakit.conformance.judge import same_bits
@@ -114,15 +113,11 @@ first = pool(np.ones((1, 4, 4, 1)))
 with multiprocessing.get_context("fork").Pool(2) as workers:
     print(all((second == first).all() for second in workers.map(pool, [np.ones((1, 4, 4, 1))] * 4)))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False,
-                          timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "True"
+    assert words_printed(code, timeout=300) == ["True"]
 
 
 def test_importing_leaves_the_number_of_threads_alone():
     code = ("import numba; before = numba.config.NUMBA_NUM_THREADS; "
             "import sasakit.accel.numba_cpu; print(numba.config.NUMBA_NUM_THREADS == before, "
             "numba.get_num_threads() == before)")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "True True"
+    assert words_printed(code) == ["True", "True"]
