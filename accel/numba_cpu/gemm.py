@@ -125,11 +125,14 @@ def add_taps(sums: Any, x: Any, at: Any, start: int, weights: Any, weight: int, 
     start, weight  tap 0, in every pixel's numbers and in the weights
     """
     wide = shape.lanes.value * shape.columns.value
-    even = taps // UNROLLED * UNROLLED
-    for tap in range(0, even, UNROLLED):
+    tap = 0
+    # Not ranges: where it knows that few taps are left, the compiler unrolls them and spills sums.
+    while tap + UNROLLED <= taps:
         sums = add_outers(sums, x, at, start + tap, weights, weight + tap * wide, shape.unrolled)
-    for tap in range(even, taps):
+        tap += UNROLLED
+    while tap < taps:
         sums = add_outers(sums, x, at, start + tap, weights, weight + tap * wide, shape.single)
+        tap += 1
     return sums
 
 
